@@ -1,0 +1,74 @@
+import type { JsonRecord } from './record.js';
+import type { Position, Slice, StreamShape } from './stream.js';
+
+/**
+ * The two ports between the adapters. Nothing but plain data crosses them, so the source never
+ * learns of tables and the destination never learns of HTTP.
+ */
+
+/** One answer of the source, with the position to continue from once its records are stored. */
+export interface Page {
+  readonly records: readonly JsonRecord[];
+  /** Position after this page; null when the slice is complete. */
+  readonly next: Position | null;
+  /** Records in the whole slice, when the source was told; for progress only. */
+  readonly totalRecords: number | null;
+  /** HTTP requests that this page took, the retried ones included. */
+  readonly requests: number;
+}
+
+export interface SourceStream extends StreamShape {
+  /** The lists this stream is read from; each is planned and sliced by itself. */
+  readonly parts: readonly SourcePart[];
+}
+
+export interface SourcePart {
+  readonly name: string;
+  /** Length of one historical slice in days; null = one slice for the whole range. */
+  readonly sliceDays: number | null;
+  /** How far before the bookmark the next sync reads again, in milliseconds. */
+  readonly overlapMs: number;
+  /** Whether a sync looks past "now" too, for records that are dated in the future (meetings). */
+  readonly readsFuture: boolean;
+}
+
+/** Who the key belongs to, as `GET /me/` tells. */
+export interface Identity {
+  readonly organizationId: string;
+  readonly userId: string;
+}
+
+/** Labels of custom fields by their id: `cf_…` → `Industry`. */
+export type CustomFieldLabels = ReadonlyMap<string, string>;
+
+export interface Source {
+  readonly streams: readonly SourceStream[];
+  /** One cheap request that proves the key. Throws CLOSE_KEY_REJECTED and the transport errors. */
+  identify(signal: AbortSignal): Promise<Identity>;
+  /** Labels of one custom-field family; empty when this key may not read the definitions. */
+  customFieldLabels(family: string, signal: AbortSignal): Promise<CustomFieldLabels>;
+  /**
+   * Pages of one slice from `position` on (null = its beginning). Yields at least one page; the
+   * last has `next: null`. Pages may repeat records; they never leave one out.
+   */
+  fetchPages(slice: Slice, position: Position | null, signal: AbortSignal): AsyncGenerator<Page>;
+}
+
+/**
+ * One budget of requests for each (key, endpoint group), shared by all workers.
+ */
+export interface RateBudget {
+  /** Takes one request from the group's budget. Returns milliseconds to wait before sending; 0 = now. */
+  take(group: string): Promise<number>;
+  /** What the answer said of the budget: how many more, until when. */
+  learn(group: string, limit: RateLimit): Promise<void>;
+  /** Close refused (429): nobody sends to this group for so long. */
+  block(group: string, durationMs: number): Promise<void>;
+}
+
+export interface RateLimit {
+  readonly limit: number;
+  readonly remaining: number;
+  /** Milliseconds until the window ends. */
+  readonly resetMs: number;
+}
