@@ -33,6 +33,26 @@ export const ERRORS = {
     message: 'Close rejected the API key of connection {connection} (HTTP {status}).',
     next: 'Put a valid key into {variable}, restart or signal "resume"; nothing that was loaded is lost.',
   },
+
+  // Names
+  NAME_EMPTY: {
+    recovery: 'stop-command',
+    exitCode: 2,
+    message: 'The integration name holds no letter or digit that a schema name could be made of.',
+    next: 'Give a name with at least one letter a-z or digit, such as "Stitch Closeio".',
+  },
+  NAME_TOO_LONG: {
+    recovery: 'stop-command',
+    exitCode: 2,
+    message: 'The integration name makes a schema name of {length} characters; {limit} is the most.',
+    next: 'Give a shorter name.',
+  },
+  NAME_RESERVED: {
+    recovery: 'stop-command',
+    exitCode: 2,
+    message: 'The integration name would make the schema "{schema}", which is reserved.',
+    next: 'Give another name, such as "Stitch Closeio".',
+  },
 } as const satisfies Record<string, ErrorEntry>;
 
 export type ErrorCode = keyof typeof ERRORS;

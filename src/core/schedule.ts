@@ -1,0 +1,59 @@
+import { DAY_MS, HOUR_MS, MINUTE_MS, SECOND_MS } from './instant.js';
+
+/**
+ * When the next sync starts. Stitch's rule: next start = previous start + frequency; a slot that
+ * comes up while a sync runs is skipped, not queued (replication scheduling, read 2026-11).
+ *
+ *   every 30 min, started 12:00, ended 12:42   →   13:00, one slot skipped
+ */
+const UNITS_MS: Readonly<Record<string, number>> = {
+  s: SECOND_MS,
+  m: MINUTE_MS,
+  h: HOUR_MS,
+  d: DAY_MS,
+};
+
+/** Frequencies below this would re-read the overlap all the time. */
+export const EVERY_MS_MIN = 10 * SECOND_MS;
+export const EVERY_MS_MAX = 31 * DAY_MS;
+
+/** `90s`, `30m`, `6h`, `1d` in milliseconds; undefined when it is none of these or out of bounds. */
+export function parseEvery(text: string): number | undefined {
+  const match = /^\s*(\d{1,6})\s*(s|m|h|d)\s*$/i.exec(text);
+  const unitMs = UNITS_MS[match?.[2]?.toLowerCase() ?? ''];
+  if (!match || unitMs === undefined) return undefined;
+  const everyMs = Number(match[1]) * unitMs;
+  return everyMs >= EVERY_MS_MIN && everyMs <= EVERY_MS_MAX ? everyMs : undefined;
+}
+
+/** `02:00` in minutes after midnight UTC; undefined when it is no time of day. */
+export function parseAnchor(text: string): number | undefined {
+  const match = /^([01]\d|2[0-3]):([0-5]\d)$/.exec(text);
+  return match ? Number(match[1]) * 60 + Number(match[2]) : undefined;
+}
+
+export interface Timetable {
+  readonly everyMs: number;
+  /** Minutes after midnight UTC that the slots are counted from; null = from the first start. */
+  readonly anchorMinutes: number | null;
+}
+
+export interface NextStart {
+  readonly atMs: number;
+  readonly skippedSlots: number;
+}
+
+/**
+ * The first slot after `nowMs`. Slots lie at `previousStartMs + k × every`, or at
+ * `anchor + k × every` of the UTC day when there is an anchor.
+ */
+export function nextStart(table: Timetable, previousStartMs: number, nowMs: number): NextStart {
+  const baseMs =
+    table.anchorMinutes === null
+      ? previousStartMs
+      : Math.floor(previousStartMs / DAY_MS) * DAY_MS + table.anchorMinutes * MINUTE_MS - DAY_MS;
+  const slotAfter = (ms: number): number => Math.floor((ms - baseMs) / table.everyMs) + 1;
+  const first = slotAfter(previousStartMs);
+  const next = Math.max(first, slotAfter(nowMs - 1));
+  return { atMs: baseMs + next * table.everyMs, skippedSlots: next - first };
+}

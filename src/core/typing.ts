@@ -1,0 +1,143 @@
+import { parseInstant } from './instant.js';
+import { ExactNumber, type JsonValue } from './record.js';
+
+/**
+ * Which PostgreSQL type a value gets. Types are the ones that Stitch's PostgreSQL destination
+ * really made (two public dumps, read 2026-11): integers are `bigint`, other numbers
+ * `double precision`, times `timestamptz`.
+ *
+ *   classify(['value'], 300000)                    →  bigint 300000
+ *   classify(['value'], 0.5)                       →  double precision 0.5
+ *   classify(['date_won'], '2021-07-16')           →  timestamptz 2021-07-16T00:00:00.000000Z
+ *   classify(['envelope', 'date'], 'Tue, 08 Nov …')→  text
+ *
+ * Invariant: nothing is coerced and no digit is lost. A value that a column's type cannot hold gets
+ * a sibling column (`age__do`), and every value fits `text` in the end.
+ */
+export type ColumnType =
+  'boolean' | 'bigint' | 'double precision' | 'numeric' | 'timestamptz' | 'text' | 'jsonb';
+
+/** Stitch's suffix for a second type of one field (PostgreSQL loading reference, read 2026-11). */
+export const TYPE_SUFFIX: Readonly<Record<ColumnType, string>> = {
+  boolean: 'bo',
+  bigint: 'bi',
+  'double precision': 'do',
+  numeric: 'de',
+  timestamptz: 'ti',
+  text: 'st',
+  // Ours: only the `jsonb` layout makes such columns, which Stitch never did.
+  jsonb: 'js',
+};
+
+/** Endings that Stitch keeps for itself; `__it` is among them although we make no `integer`. */
+export const RESERVED_SUFFIXES = ['bi', 'bo', 'de', 'do', 'it', 'st', 'ti'] as const;
+
+export interface TypedValue {
+  readonly type: ColumnType;
+  /** What goes into the row's JSON: exact numbers and instants as text, since PostgreSQL reads both. */
+  readonly value: boolean | number | string;
+}
+
+/** The type and the loadable form of a scalar; undefined for null, which makes no column. */
+export function classify(path: readonly string[], value: JsonValue): TypedValue | undefined {
+  if (value === null) return undefined;
+  if (typeof value === 'string') return classifyText(path, value);
+  if (typeof value === 'boolean') return { type: 'boolean', value };
+  if (typeof value === 'number') {
+    return { type: Number.isInteger(value) ? 'bigint' : 'double precision', value };
+  }
+  if (value instanceof ExactNumber) return classifyNumber(value.text);
+  throw new TypeError('classify takes scalars only');
+}
+
+const BIGINT_MIN = -(2n ** 63n);
+const BIGINT_MAX = 2n ** 63n - 1n;
+/** PostgreSQL's `numeric`: 131,072 digits before the point, 16,383 after it. */
+const NUMERIC_INTEGER_DIGITS_MAX = 131_072;
+const NUMERIC_FRACTION_DIGITS_MAX = 16_383;
+
+function classifyNumber(text: string): TypedValue {
+  const match = /^-?(\d+)(?:\.(\d+))?(?:[eE]([+-]?\d+))?$/.exec(text);
+  if (!match) return { type: 'text', value: text };
+  const [, whole = '', fraction = '', exponentText = '0'] = match;
+  const exponent = Number(exponentText);
+  if (fraction === '' && exponent === 0 && whole.length < 20) {
+    const integer = BigInt(text.replace(/[eE].*$/, ''));
+    if (integer >= BIGINT_MIN && integer <= BIGINT_MAX) {
+      return { type: 'bigint', value: integer.toString() };
+    }
+  }
+  if (isExactDouble(text)) return { type: 'double precision', value: text };
+  const fits =
+    whole.length + exponent <= NUMERIC_INTEGER_DIGITS_MAX &&
+    fraction.length - exponent <= NUMERIC_FRACTION_DIGITS_MAX;
+  return { type: fits ? 'numeric' : 'text', value: text };
+}
+
+/** Whether a double gives this number's digits back. */
+function isExactDouble(text: string): boolean {
+  const double = Number(text);
+  if (!Number.isFinite(double)) return false;
+  return significant(text) === significant(double.toExponential());
+}
+
+/** `-012.50e3` → `-125e2`: digits without outer zeros, and the power of ten of the last one. */
+function significant(text: string): string {
+  const [, sign = '', whole = '', fraction = '', exponent = '0'] =
+    /^(-?)(\d+)(?:\.(\d+))?(?:[eE]([+-]?\d+))?$/.exec(text) ?? [];
+  const digits = (whole + fraction).replace(/^0+/, '');
+  const trimmed = digits.replace(/0+$/, '');
+  if (trimmed === '') return '0';
+  return `${sign}${trimmed}e${Number(exponent) - fraction.length + digits.length - trimmed.length}`;
+}
+
+/**
+ * Close names its times `date_created`, `date`, `due_date`, `pinned_at`, `starts_at`. Only such
+ * fields are read as times: a note that happens to be "2024-01-01" is text and stays text.
+ */
+const TIME_FIELD = /^(?:.*_)?date(?:_.*)?$|^.*_at$|^next_billing_on$/;
+/** The mail's own Date header: RFC 2822, or whatever the sender wrote (tap-closeio, 2017-06-30). */
+const TEXT_FIELDS: ReadonlySet<string> = new Set(['envelope.date']);
+const FULL_TIME = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:\d\d)$/;
+
+function classifyText(path: readonly string[], value: string): TypedValue {
+  const field = path.at(-1) ?? '';
+  const isCustom = path.length > 1 && path[0] === 'custom';
+  // A custom field's label says nothing of its type ("Update date?" may be text), its form does.
+  const mayBeTime = isCustom ? FULL_TIME.test(value) : TIME_FIELD.test(field);
+  if (mayBeTime && !TEXT_FIELDS.has(path.join('.'))) {
+    const instant = parseInstant(value);
+    if (instant !== undefined) return { type: 'timestamptz', value: instant };
+  }
+  return { type: 'text', value: storableText(value) };
+}
+
+/**
+ * PostgreSQL's text holds neither NUL nor half a surrogate pair. Each becomes U+FFFD, visibly, as
+ * the alternative is to keep the whole record out of its table.
+ */
+export function storableText(text: string): string {
+  const withoutNul = text.includes('\0') ? text.replaceAll('\0', '\uFFFD') : text;
+  return withoutNul.isWellFormed() ? withoutNul : withoutNul.toWellFormed();
+}
+
+/** Integers that a double holds exactly. */
+const SAFE_INTEGER_MAX = 2 ** 53;
+
+/**
+ * The column type that takes a value among those a field already has; undefined when it needs a
+ * sibling. An integer goes into a `double precision` or `numeric` column without loss, so a field
+ * that began with 3.5 does not split when 4 arrives.
+ */
+export function fittingType(
+  value: TypedValue,
+  existing: ReadonlySet<ColumnType>,
+): ColumnType | undefined {
+  if (existing.has(value.type)) return value.type;
+  const isInteger = value.type === 'bigint';
+  if (isInteger && Math.abs(Number(value.value)) <= SAFE_INTEGER_MAX) {
+    if (existing.has('double precision')) return 'double precision';
+  }
+  if ((isInteger || value.type === 'double precision') && existing.has('numeric')) return 'numeric';
+  return undefined;
+}
