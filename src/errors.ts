@@ -33,6 +33,89 @@ export const ERRORS = {
     message: 'Close rejected the API key of connection {connection} (HTTP {status}).',
     next: 'Put a valid key into {variable}, restart or signal "resume"; nothing that was loaded is lost.',
   },
+  CLOSE_URL_REFUSED: {
+    recovery: 'stop-connection',
+    exitCode: 2,
+    message: 'The base URL of connection {connection} is not allowed: {reason}.',
+    next: 'Set CLOSE_API_URL to an https: address, or to http: on this machine (localhost) for the sandbox.',
+  },
+  CLOSE_FORBIDDEN: {
+    recovery: 'fail-stream',
+    message: 'Close does not let the key of connection {connection} read {path} (HTTP 403).',
+    next: "Give the role of the key's user access to it, or leave the stream out; the next sync tries it again.",
+  },
+  CLOSE_NOT_FOUND: {
+    recovery: 'fail-stream',
+    message: 'Close has no {path} for connection {connection} (HTTP 404).',
+    next: 'Check that CLOSE_API_URL ends in /api/v1; else leave the stream out. The next sync tries it again.',
+  },
+  CLOSE_BAD_REQUEST: {
+    recovery: 'fail-stream',
+    message: 'Close refused the request to {path} (HTTP {status}; fields named: {fields}).',
+    next: 'HTTP 402 means a limit of your Close plan. Else Close may have changed its API: update Closehaul.',
+  },
+  CLOSE_SKIP_TOO_FAR: {
+    recovery: 'retry',
+    message: 'Close pages {path} only up to row {maxSkip}.',
+    next: 'Nothing to do: the range is read in smaller parts.',
+  },
+  CLOSE_WINDOW_TOO_DENSE: {
+    recovery: 'fail-stream',
+    message: 'Close holds more rows of {path} than it pages through in the {unit} from {from}.',
+    next: 'Ask Close to raise the limit for your organization, or start the sync after that time.',
+  },
+  CLOSE_FILTER_IGNORED: {
+    recovery: 'fail-stream',
+    message: 'Close did not apply the filter on {field} to {path}.',
+    next: 'Close may have changed its API: update Closehaul. Nothing that was loaded is lost.',
+  },
+  CLOSE_RATE_LIMITED: {
+    recovery: 'retry',
+    message: 'Close limits {group} for another {waitMs} ms.',
+    next: 'Nothing to do: the sync goes on by itself. Other programs on the same key share the limit.',
+  },
+  CLOSE_UNAVAILABLE: {
+    recovery: 'retry',
+    message: 'Close did not answer {path}: {kind}.',
+    next: 'Nothing to do if it passes; else look at status.close.com and at the network of this machine.',
+  },
+  CLOSE_TLS: {
+    recovery: 'stop-connection',
+    message: "The certificate of connection {connection}'s Close address is not valid: {kind}.",
+    next: 'Check CLOSE_API_URL, the clock, and NODE_EXTRA_CA_CERTS behind a company proxy; then signal "resume".',
+  },
+  CLOSE_REDIRECTED: {
+    recovery: 'stop-connection',
+    message:
+      'Close answered {path} with a redirect (HTTP {status}); it was not followed, to keep the key here.',
+    next: 'Check CLOSE_API_URL of connection {connection}, then signal "resume".',
+  },
+  CLOSE_BODY_INCOMPLETE: {
+    recovery: 'retry',
+    message: 'The answer of {path} was cut or damaged on its way: {kind}.',
+    next: 'Nothing to do if it passes; nothing of a damaged answer was loaded.',
+  },
+  CLOSE_UNEXPECTED_BODY: {
+    recovery: 'retry',
+    message:
+      'The answer of {path} is not what Close documents: {kind} (HTTP {status}, {contentType}, {bytes} bytes).',
+    next: 'Check CLOSE_API_URL and any proxy in between; else Close may have changed its API.',
+  },
+  CLOSE_BODY_TOO_LARGE: {
+    recovery: 'fail-stream',
+    message: 'The answer of {path} is larger than {bytesMax} bytes, even when read row by row.',
+    next: 'One record is too large to load; shorten it in Close.',
+  },
+  CLOSE_PAGING_LOOP: {
+    recovery: 'retry',
+    message: 'Close promises more rows of {path} but gives no new ones.',
+    next: 'Nothing to do if it passes; nothing was skipped.',
+  },
+  CLOSE_STREAM_UNKNOWN: {
+    recovery: 'fail-stream',
+    message: 'This version of Closehaul reads no stream {stream} with a part {part}.',
+    next: 'Run "closehaul streams" for the names, and update every worker to one version.',
+  },
 
   // Names
   NAME_EMPTY: {
@@ -44,7 +127,8 @@ export const ERRORS = {
   NAME_TOO_LONG: {
     recovery: 'stop-command',
     exitCode: 2,
-    message: 'The integration name makes a schema name of {length} characters; {limit} is the most.',
+    message:
+      'The integration name makes a schema name of {length} characters; {limit} is the most.',
     next: 'Give a shorter name.',
   },
   NAME_RESERVED: {
@@ -52,6 +136,127 @@ export const ERRORS = {
     exitCode: 2,
     message: 'The integration name would make the schema "{schema}", which is reserved.',
     next: 'Give another name, such as "Stitch Closeio".',
+  },
+
+  // Local stack
+  HOME_NOT_WRITABLE: {
+    recovery: 'stop-command',
+    message: 'The folder {folder} cannot hold the embedded servers: {reason}.',
+    next: 'Make the folder writable for this user, free some disk space, or set CLOSEHAUL_HOME to another folder.',
+  },
+  HOME_IN_USE: {
+    recovery: 'stop-command',
+    message: 'Process {pid} is already using {folder}.',
+    next: 'Use that one, or end it (Ctrl-C in its terminal, or "kill {pid}") and start again; for a second stack set CLOSEHAUL_HOME to another folder.',
+  },
+  PORT_TAKEN: {
+    recovery: 'stop-command',
+    message: 'Port {port}, asked for {server}, is taken by another program.',
+    next: 'End the program that listens on port {port}, or choose another port.',
+  },
+  POSTGRES_BINARY_MISSING: {
+    recovery: 'stop-command',
+    message: 'No usable PostgreSQL was found for {platform}: {reason}.',
+    next: 'Run "npm ci" without "--omit=optional", or install PostgreSQL 14 or newer, or set DATABASE_URL to a server of yours.',
+  },
+  POSTGRES_START_FAILED: {
+    recovery: 'stop-command',
+    message: 'The embedded PostgreSQL did not start: {reason}.',
+    next: 'Read {log}; mend what it names and start again, or set DATABASE_URL to a server of yours.',
+  },
+  TEMPORAL_CLI_NOT_FOUND: {
+    recovery: 'stop-command',
+    message: 'The Temporal command line at {path} cannot be used: {reason}.',
+    next: 'Correct or unset TEMPORAL_CLI_PATH.',
+  },
+  TEMPORAL_CLI_UNOBTAINABLE: {
+    recovery: 'stop-command',
+    message: 'No way led to a Temporal dev server:\n{tried}',
+    next: 'Install the Temporal command line ("temporal" on PATH or TEMPORAL_CLI_PATH), or Python 3 with pip, or Go 1.25 or newer; or set TEMPORAL_ADDRESS to a server of yours.',
+  },
+  TEMPORAL_START_FAILED: {
+    recovery: 'stop-command',
+    message: 'The Temporal dev server did not start: {reason}.',
+    next: 'Read {log}; mend what it names and start again, or set TEMPORAL_ADDRESS to a server of yours.',
+  },
+  TCTL_UNOBTAINABLE: {
+    recovery: 'stop-command',
+    message: 'No way led to tctl:\n{tried}',
+    next: 'Install tctl on PATH, or Go 1.21 or newer; or use "temporal workflow", which does the same.',
+  },
+
+  // Database
+  DATABASE_UNREACHABLE: {
+    recovery: 'retry',
+    message: 'PostgreSQL cannot be reached, or it ended the connection.',
+    next: 'Start it, or correct host and port in DATABASE_URL; the sync goes on by itself.',
+  },
+  DATABASE_UNAVAILABLE: {
+    recovery: 'retry',
+    message: 'PostgreSQL cannot take the work just now (SQLSTATE {sqlstate} at {place}).',
+    next: 'It is tried again by itself. If it lasts: look for a full disk, a long lock, too many connections.',
+  },
+  DATABASE_LOGIN_REFUSED: {
+    recovery: 'stop-connection',
+    message: 'PostgreSQL refused the login (SQLSTATE {sqlstate}).',
+    next: 'Correct user and password in DATABASE_URL, then restart.',
+  },
+  DATABASE_MISSING: {
+    recovery: 'stop-connection',
+    message: 'The database that DATABASE_URL names does not exist.',
+    next: 'Create it (createdb NAME), or name another one in DATABASE_URL.',
+  },
+  DATABASE_RIGHT_MISSING: {
+    recovery: 'stop-connection',
+    message: 'The database role lacks a right (SQLSTATE {sqlstate} at {place}).',
+    next: 'As an owner: GRANT CREATE ON DATABASE <database> TO <role>; and let the role own the schemas closehaul and that of the connection.',
+  },
+  DATABASE_BUG: {
+    recovery: 'bug',
+    message: 'PostgreSQL refused a statement that we made (SQLSTATE {sqlstate} at {place}).',
+    next: 'Nothing was loaded by it. Please report it with the SQLSTATE.',
+  },
+  WAREHOUSE_OBJECT_MISSING: {
+    recovery: 'retry',
+    message: 'A table or column of the warehouse is gone (SQLSTATE {sqlstate}).',
+    next: 'It is made again by itself; rows that were in it need a backfill.',
+  },
+  RECORD_REFUSED: {
+    recovery: 'reject-record',
+    message: 'PostgreSQL refused a record (SQLSTATE {sqlstate} at {place}).',
+    next: 'The record is kept in _sdc_rejected with this reason; the rest of its page is loaded.',
+  },
+  SLICE_TAKEN: {
+    recovery: 'retry',
+    message: 'Another attempt moved the checkpoint of stream {stream}; this one wrote nothing.',
+    next: 'Nothing to do: the slice goes on from the checkpoint.',
+  },
+
+  // Connections
+  CONNECTION_UNKNOWN: {
+    recovery: 'stop-command',
+    message: 'No connection has the schema {schema}.',
+    next: 'List them with "closehaul status", or make it with "closehaul create NAME".',
+  },
+  CONNECTION_TAKEN: {
+    recovery: 'stop-command',
+    message: 'The connection with schema {schema} is already run by workflow {workflow}.',
+    next: 'Signal that workflow, or end it before another one is started. This one wrote nothing.',
+  },
+  NAME_TAKEN: {
+    recovery: 'stop-command',
+    message: 'Schema {schema} belongs to a connection of another name.',
+    next: 'Choose a name that makes another schema.',
+  },
+  LAYOUT_FIXED: {
+    recovery: 'stop-command',
+    message: 'The tables of schema {schema} have the layout {layout}, which is fixed since they were made.',
+    next: 'Start it with that layout, or use "closehaul rebuild NAME --layout ..." to make them anew.',
+  },
+  ORGANIZATION_CHANGED: {
+    recovery: 'stop-connection',
+    message: 'The API key belongs to another Close organization than the data in schema {schema}.',
+    next: 'Use a key of the same organization, or another name for the new one.',
   },
 } as const satisfies Record<string, ErrorEntry>;
 

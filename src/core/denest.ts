@@ -24,7 +24,7 @@ export interface Cell extends TypedValue {
 }
 
 export interface Row {
-  /** The table's path: the stream's name, then one part for each array: `leads`, `leads.contacts`. */
+  /** The stream's name, then a part for each array: `leads`, `leads/contacts`, `activities/envelope.to`. */
   readonly table: string;
   /** The table name that the layout wants: `leads__contacts__emails`. */
   readonly tableName: string;
@@ -34,6 +34,8 @@ export interface Row {
 }
 
 export interface Denested {
+  /** The record as it came; kept for the case that PostgreSQL refuses its rows. */
+  readonly record: JsonRecord;
   readonly key: string;
   /** The instant of the stream's version field; null when the record has none that can be read. */
   readonly version: Instant | null;
@@ -82,6 +84,7 @@ export function denest(record: JsonRecord, stream: StreamShape, layout: Layout):
   if (problem !== undefined) return rejected(record, stream, problem);
   const version = classify([stream.versionField], scalarOrNull(record[stream.versionField]));
   return {
+    record,
     key: storableText(key),
     version: version?.type === 'timestamptz' ? (version.value as Instant) : null,
     rows: walk.rows,
@@ -145,7 +148,7 @@ class Walk {
   }
 
   private walkArray(frame: Frame, elements: readonly JsonValue[]): string | undefined {
-    const table = `${frame.table}.${frame.path}`;
+    const table = `${frame.table}/${frame.path}`;
     const tableName = `${frame.tableName}__${this.tablePart(frame)}`;
     const nested: Frame[] = [];
     elements.forEach((value, index) => {
@@ -230,9 +233,9 @@ function scalarOrNull(value: JsonValue | undefined): JsonValue {
   return value === undefined || Array.isArray(value) || isJsonRecord(value) ? null : value;
 }
 
-/** `.` inside a field's name is escaped, so that `{"a.b": …}` and `{a: {b: …}}` have two paths. */
+/** `.` and `/` inside a field's name are escaped, so that `{"a.b": …}` and `{a: {b: …}}` have two paths. */
 function escapeSegment(field: string): string {
-  return /[.\\]/.test(field) ? field.replace(/[.\\]/g, '\\$&') : field;
+  return /[./\\]/.test(field) ? field.replace(/[./\\]/g, '\\$&') : field;
 }
 
 function joinNames(column: string, field: string): string {

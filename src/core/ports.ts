@@ -58,7 +58,11 @@ export interface Source {
  * One budget of requests for each (key, endpoint group), shared by all workers.
  */
 export interface RateBudget {
-  /** Takes one request from the group's budget. Returns milliseconds to wait before sending; 0 = now. */
+  /**
+   * Takes one request from the group's budget and returns 0: send now. When there is none to take,
+   * takes nothing and returns the milliseconds until it is worth asking again. So a caller that
+   * gives up leaves nothing reserved, and a block that comes while it waits is seen.
+   */
   take(group: string): Promise<number>;
   /** What the answer said of the budget: how many more, until when. */
   learn(group: string, limit: RateLimit): Promise<void>;

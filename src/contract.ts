@@ -1,0 +1,175 @@
+/**
+ * The names that both sides share: whoever starts, signals or asks, and the workflows that answer.
+ * Pure, so that workflow code may import it.
+ */
+export const TASK_QUEUE = 'closehaul';
+
+export const WORKFLOW_TYPES = {
+  connection: 'closeConnection',
+  historical: 'historicalSync',
+  incremental: 'incrementalSync',
+} as const;
+
+/** The id that README recommends; any id works, for one workflow of a connection at a time. */
+export function connectionWorkflowId(schema: string): string {
+  return `close-${schema}`;
+}
+
+/** What `closeConnection` is started with: this object, or just the name as a text. */
+export interface ConnectionInput {
+  readonly name: string;
+  /** ISO date or date-time; default one year before the first start (Stitch's default). */
+  readonly startDate?: string;
+  /** Replication frequency: `30m` (default), `6h`, `1d`. */
+  readonly every?: string;
+  /** Time of day in UTC that the slots are counted from: `02:00`. */
+  readonly anchor?: string;
+  readonly streams?: readonly string[];
+  readonly layout?: string;
+}
+
+export const SIGNALS = {
+  backfill: 'backfill',
+  pause: 'pause',
+  resume: 'resume',
+  syncNow: 'syncNow',
+  set: 'set',
+} as const;
+
+export const STATUS_QUERY = 'status';
+export const REQUEST_BACKFILL_UPDATE = 'requestBackfill';
+
+/** A bare date means `{ from: date }`. */
+export type BackfillInput =
+  | string
+  | {
+      readonly from: string;
+      readonly to?: string;
+      readonly streams?: readonly string[];
+      readonly id?: string;
+    };
+
+export interface SettingsInput {
+  readonly every?: string;
+  readonly anchor?: string | null;
+  readonly streams?: readonly string[];
+}
+
+export type ConnectionStatus =
+  'Pending' | 'Historical sync' | 'Syncing' | 'Up to date' | 'Paused' | 'Blocked' | 'Incomplete';
+
+export interface StreamStatus {
+  readonly name: string;
+  readonly status: string;
+  readonly rows: number;
+  /** Up to where the stream is complete, ISO 8601; null before its first sync. */
+  readonly bookmark: string | null;
+  readonly error: string | null;
+}
+
+export interface BackfillStatus {
+  readonly id: string;
+  readonly from: string;
+  readonly to: string | null;
+  readonly streams: readonly string[] | null;
+  readonly status: 'queued' | 'running' | 'done' | 'incomplete';
+  readonly records: number;
+}
+
+export interface SyncResult {
+  readonly kind: 'initial' | 'incremental' | 'backfill';
+  readonly startedAt: string;
+  readonly finishedAt: string;
+  readonly outcome: 'complete' | 'incomplete';
+  readonly records: number;
+  readonly rows: number;
+}
+
+/** The answer of the query `status`. */
+export interface StatusAnswer {
+  readonly status: ConnectionStatus;
+  readonly name: string;
+  readonly schema: string;
+  readonly every: string;
+  readonly startDate: string | null;
+  readonly nextSyncAt: string | null;
+  readonly lastSync: SyncResult | null;
+  readonly historicalSync: 'pending' | 'running' | 'done';
+  readonly syncsCompleted: number;
+  readonly slotsSkipped: number;
+  readonly streams: readonly StreamStatus[];
+  readonly backfills: readonly BackfillStatus[];
+  readonly rejectedRequests: readonly RejectedRequest[];
+  readonly problem: string | null;
+}
+
+export interface RejectedRequest {
+  readonly request: string;
+  readonly reason: string;
+  readonly at: string;
+}
+
+/** The answer of the update `requestBackfill`. */
+export interface BackfillAnswer {
+  readonly jobId: string;
+  readonly queuedBehind: number;
+}
+
+// What the activities take and give. Names and counts only: no key, no record, no position.
+
+export interface OpenInput {
+  readonly name: string;
+  readonly startDate: string | null;
+  readonly streams: readonly string[] | null;
+  readonly layout: string;
+}
+
+export interface OpenResult {
+  readonly schema: string;
+  readonly startDate: string;
+  readonly liveFrom: string;
+  readonly streams: readonly string[];
+}
+
+export interface RunInput {
+  readonly schema: string;
+  readonly job: string;
+  readonly run: string;
+  readonly kind: 'initial' | 'incremental' | 'backfill';
+  readonly streams: readonly string[];
+  /** Range of a historical sync; both null for an incremental one. */
+  readonly from: string | null;
+  readonly to: string | null;
+}
+
+export interface SliceRef {
+  readonly schema: string;
+  readonly job: string;
+  readonly stream: string;
+  readonly slice: string;
+}
+
+export interface SliceProgress {
+  readonly isDone: boolean;
+  readonly pages: number;
+  readonly records: number;
+  readonly rows: number;
+  readonly rejected: number;
+}
+
+export interface StreamResult {
+  readonly name: string;
+  readonly isComplete: boolean;
+  readonly records: number;
+  readonly rows: number;
+  readonly totalRows: number;
+  readonly bookmark: string | null;
+  readonly error: string | null;
+}
+
+export interface RunResult {
+  readonly outcome: 'complete' | 'incomplete';
+  readonly records: number;
+  readonly rows: number;
+  readonly streams: readonly StreamResult[];
+}

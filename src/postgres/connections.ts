@@ -1,0 +1,147 @@
+import type pg from 'pg';
+import type { Instant } from '../core/instant.js';
+import type { LayoutName } from '../core/layout.js';
+import type { SourceStream } from '../core/ports.js';
+import { ClosehaulError } from '../errors.js';
+import { createSchema } from './catalog.js';
+import { query } from './pool.js';
+
+/** A connection as it was fixed when it was first opened. */
+export interface StoredConnection {
+  readonly schema: string;
+  readonly name: string;
+  readonly layout: LayoutName;
+  readonly organizationId: string;
+  readonly startDate: Instant;
+  /** Where the history lane ends and the live lane begins. */
+  readonly liveFrom: Instant;
+  readonly workflowId: string;
+}
+
+export interface OpenRequest extends StoredConnection {
+  /** Whether the workflow that owns the connection now is still running. */
+  readonly isOwnerRunning: (workflowId: string) => Promise<boolean>;
+}
+
+/**
+ * Opens a connection: makes its schema, fixes what is fixed once, and claims it for one workflow.
+ * Throws NAME_TAKEN, LAYOUT_FIXED, ORGANIZATION_CHANGED, CONNECTION_TAKEN and the database's errors.
+ */
+export async function openConnection(pool: pg.Pool, request: OpenRequest): Promise<StoredConnection> {
+  const { schema } = request;
+  await query(
+    pool,
+    `INSERT INTO closehaul.connections (schema_name, name, layout, organization_id, start_date, live_from, workflow_id)
+     VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT DO NOTHING`,
+    [
+      ...[schema, request.name, request.layout, request.organizationId],
+      ...[request.startDate, request.liveFrom, request.workflowId],
+    ],
+  );
+  const stored = await readConnection(pool, schema);
+  if (stored === undefined) throw new ClosehaulError('CONNECTION_UNKNOWN', { schema });
+  refuseOther(request, stored);
+  if (stored.workflowId !== request.workflowId) {
+    if (await request.isOwnerRunning(stored.workflowId)) {
+      throw new ClosehaulError('CONNECTION_TAKEN', { schema, workflow: stored.workflowId });
+    }
+  }
+  await query(
+    pool,
+    `UPDATE closehaul.connections SET workflow_id = $2, start_date = least(start_date, $3)
+      WHERE schema_name = $1`,
+    [schema, request.workflowId, request.startDate],
+  );
+  await createSchema(pool, schema);
+  return { ...stored, workflowId: request.workflowId };
+}
+
+function refuseOther(request: OpenRequest, stored: StoredConnection): void {
+  const { schema } = request;
+  if (stored.name !== request.name) throw new ClosehaulError('NAME_TAKEN', { schema });
+  if (stored.layout !== request.layout) {
+    throw new ClosehaulError('LAYOUT_FIXED', { schema, layout: stored.layout });
+  }
+  if (stored.organizationId !== request.organizationId) {
+    throw new ClosehaulError('ORGANIZATION_CHANGED', { schema });
+  }
+}
+
+export async function readConnection(
+  pool: pg.Pool,
+  schema: string,
+): Promise<StoredConnection | undefined> {
+  const [row] = await query<StoredConnection>(
+    pool,
+    `SELECT schema_name AS schema, name, layout, organization_id AS "organizationId",
+            start_date AS "startDate", live_from AS "liveFrom", workflow_id AS "workflowId"
+       FROM closehaul.connections WHERE schema_name = $1`,
+    [schema],
+  );
+  return row;
+}
+
+/** Gives each stream its line in `sync_status`, and each part its first bookmark. */
+export async function registerStreams(
+  pool: pg.Pool,
+  schema: string,
+  streams: readonly SourceStream[],
+  liveFrom: Instant,
+): Promise<void> {
+  const parts = streams.flatMap((stream) =>
+    stream.parts.map((part) => ({ stream: stream.name, part: part.name })),
+  );
+  await query(
+    pool,
+    `INSERT INTO closehaul.streams (schema_name, stream)
+     SELECT DISTINCT $1, r.stream FROM json_to_recordset($2::json) AS r(stream text)
+     ON CONFLICT DO NOTHING`,
+    [schema, JSON.stringify(parts)],
+  );
+  await query(
+    pool,
+    `INSERT INTO closehaul.bookmarks (schema_name, stream, part, bookmark)
+     SELECT $1, r.stream, r.part, $3 FROM json_to_recordset($2::json) AS r(stream text, part text)
+     ON CONFLICT DO NOTHING`,
+    [schema, JSON.stringify(parts), liveFrom],
+  );
+}
+
+export interface Bookmark {
+  readonly stream: string;
+  readonly part: string;
+  readonly bookmark: Instant;
+}
+
+export async function readBookmarks(pool: pg.Pool, schema: string): Promise<readonly Bookmark[]> {
+  return query<{ stream: string; part: string; bookmark: Instant }>(
+    pool,
+    'SELECT stream, part, bookmark FROM closehaul.bookmarks WHERE schema_name = $1',
+    [schema],
+  );
+}
+
+/**
+ * Keeps the label that each custom field has when it is first seen and returns all that are kept:
+ * a column is named by it for ever, so a field that is renamed in Close keeps its column.
+ */
+export async function keepCustomFieldLabels(
+  pool: pg.Pool,
+  schema: string,
+  seen: ReadonlyMap<string, string>,
+): Promise<ReadonlyMap<string, string>> {
+  const fields = [...seen].map(([id, label]) => ({ id, label }));
+  await query(
+    pool,
+    `INSERT INTO closehaul.custom_fields (schema_name, field_id, label)
+     SELECT $1, r.id, r.label FROM json_to_recordset($2::json) AS r(id text, label text)
+     ON CONFLICT DO NOTHING`,
+    [schema, JSON.stringify(fields)],
+  );
+  const rows = await query<{ field_id: string; label: string }>(
+    pool,
+    'SELECT field_id, label FROM closehaul.custom_fields WHERE schema_name = $1',
+    [schema],
+  );
+  return new Map(rows.map(({ field_id, label }) => [field_id, label]));
+}

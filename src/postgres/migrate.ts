@@ -1,0 +1,43 @@
+import { fileURLToPath } from 'node:url';
+import { runner } from 'node-pg-migrate';
+import pg from 'pg';
+import { databaseError } from './sqlstate.js';
+
+const MIGRATIONS_FOLDER = fileURLToPath(new URL('../../sql', import.meta.url));
+
+/**
+ * Brings schema `closehaul` to the newest version. Many workers may start at once: the first one
+ * works under an advisory lock, the others wait for it.
+ */
+export async function migrate(url: string): Promise<void> {
+  const silent = (): void => undefined;
+  try {
+    await runner({
+      databaseUrl: url,
+      dir: MIGRATIONS_FOLDER,
+      direction: 'up',
+      schema: 'closehaul',
+      createSchema: true,
+      migrationsTable: 'migrations',
+      // The default fails when somebody else holds the lock, and the second worker would not start.
+      advisoryLockMode: 'wait',
+      logger: { debug: silent, info: silent, warn: silent, error: silent },
+    });
+  } catch (error) {
+    throw databaseError(error);
+  }
+}
+
+/** Makes the database of `url` when it is missing; `adminUrl` points at one that is there. */
+export async function createDatabase(adminUrl: string, name: string): Promise<void> {
+  const client = new pg.Client({ connectionString: adminUrl });
+  try {
+    await client.connect();
+    const { rowCount } = await client.query('SELECT 1 FROM pg_database WHERE datname = $1', [name]);
+    if (rowCount === 0) await client.query(`CREATE DATABASE ${pg.escapeIdentifier(name)}`);
+  } catch (error) {
+    throw databaseError(error);
+  } finally {
+    await client.end().catch(() => undefined);
+  }
+}

@@ -1,0 +1,100 @@
+import pg from 'pg';
+import { parseInstant, type Instant } from '../core/instant.js';
+import { databaseError } from './sqlstate.js';
+
+/**
+ * The pool of connections to the warehouse. Every session is in UTC, has bounded statements and
+ * locks, and gives timestamps and bigints as text or exact numbers instead of JavaScript's `Date`,
+ * which would cut microseconds.
+ */
+export interface PoolOptions {
+  readonly url: string;
+  readonly sizeMax: number;
+  readonly applicationName: string;
+}
+
+/** How long one statement may take; a page's merge takes milliseconds, an index on history longer. */
+const STATEMENT_TIMEOUT_MS = 60_000;
+/** A report that holds a lock on our table delays us, and we never delay it for longer than this. */
+const LOCK_TIMEOUT_MS = 5_000;
+
+const TIMESTAMPTZ_OID = 1184;
+const BIGINT_OID = 20;
+
+export function createPool(options: PoolOptions): pg.Pool {
+  const types = {
+    getTypeParser: ((oid: number, format?: 'text' | 'binary') => {
+      if (oid === TIMESTAMPTZ_OID) return readInstant;
+      // Counts and versions of ours stay far below 2^53.
+      if (oid === BIGINT_OID) return Number;
+      return pg.types.getTypeParser(oid, format as 'text');
+    }) as typeof pg.types.getTypeParser,
+  };
+  const pool = new pg.Pool({
+    connectionString: options.url,
+    max: options.sizeMax,
+    application_name: options.applicationName,
+    connectionTimeoutMillis: 10_000,
+    keepAlive: true,
+    types,
+    options: [
+      '-c TimeZone=UTC',
+      `-c statement_timeout=${STATEMENT_TIMEOUT_MS}`,
+      `-c lock_timeout=${LOCK_TIMEOUT_MS}`,
+      `-c idle_in_transaction_session_timeout=${STATEMENT_TIMEOUT_MS}`,
+    ].join(' '),
+  });
+  // An idle connection that breaks must not end the process; the next query finds a new one.
+  pool.on('error', () => undefined);
+  return pool;
+}
+
+function readInstant(text: string): Instant | string {
+  return parseInstant(text) ?? text;
+}
+
+/** Runs `work` in one transaction; any error rolls it back and comes out of our catalogue. */
+export async function inTransaction<T>(
+  pool: pg.Pool,
+  work: (client: pg.PoolClient) => Promise<T>,
+): Promise<T> {
+  const client = await pool.connect().catch((error: unknown) => {
+    throw databaseError(error);
+  });
+  let broken: Error | undefined;
+  // A connection that is cut between two statements emits `error`, which would end the process.
+  const onError = (error: Error): void => {
+    broken = error;
+  };
+  client.on('error', onError);
+  try {
+    await client.query('BEGIN');
+    const result = await work(client);
+    await client.query('COMMIT');
+    return result;
+  } catch (error) {
+    await client.query('ROLLBACK').catch((rollbackError: unknown) => {
+      broken = rollbackError as Error;
+    });
+    throw error;
+  } finally {
+    client.off('error', onError);
+    client.release(broken);
+  }
+}
+
+/** Quotes a name for SQL; the only way a name gets into a statement. */
+export const quote = pg.escapeIdentifier;
+
+/** One query outside a transaction, with errors from our catalogue. */
+export async function query<Row extends pg.QueryResultRow>(
+  pool: pg.Pool,
+  text: string,
+  values: readonly unknown[] = [],
+): Promise<Row[]> {
+  try {
+    return (await pool.query<Row>(text, [...values])).rows;
+  } catch (error) {
+    throw databaseError(error);
+  }
+}

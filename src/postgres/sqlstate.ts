@@ -1,0 +1,78 @@
+import { ClosehaulError, type ErrorCode } from '../errors.js';
+
+/**
+ * PostgreSQL's errors, mapped by what happens next. Only SQLSTATE and names of schema objects leave
+ * this adapter: `detail`, `where` and even some messages carry the values of the failing row.
+ */
+export function databaseError(error: unknown): ClosehaulError {
+  if (error instanceof ClosehaulError) return error;
+  const { code, table, column, constraint } = fieldsOf(error);
+  const sqlstate = code ?? 'none';
+  const place = [table, column, constraint].filter((name) => name !== undefined).join('.');
+  return new ClosehaulError(
+    codeFor(code),
+    { sqlstate, place: place === '' ? 'the database' : place },
+    { cause: error },
+  );
+}
+
+/** True for an error that one record causes, so that the rest of its page can be loaded. */
+export function isRecordFault(error: unknown): boolean {
+  const { code } = fieldsOf(error);
+  return code !== undefined && /^(22|23|54000|54001|54011)/.test(code);
+}
+
+/** True when a table or column of ours is not there any more: somebody dropped it by hand. */
+export function isMissingObject(error: unknown): boolean {
+  const { code } = fieldsOf(error);
+  return code === '42P01' || code === '42703';
+}
+
+export function sqlstateOf(error: unknown): string {
+  return fieldsOf(error).code ?? 'none';
+}
+
+interface PgErrorFields {
+  readonly code?: string;
+  readonly table?: string;
+  readonly column?: string;
+  readonly constraint?: string;
+}
+
+function fieldsOf(error: unknown): PgErrorFields {
+  if (typeof error !== 'object' || error === null) return {};
+  const { code, table, column, constraint } = error as Record<string, unknown>;
+  return {
+    ...(typeof code === 'string' && { code }),
+    ...(typeof table === 'string' && { table }),
+    ...(typeof column === 'string' && { column }),
+    ...(typeof constraint === 'string' && { constraint }),
+  };
+}
+
+/** In order: the first prefix that fits decides. */
+const BY_PREFIX: readonly (readonly [string, ErrorCode])[] = [
+  ['28', 'DATABASE_LOGIN_REFUSED'],
+  ['3D000', 'DATABASE_MISSING'],
+  ['42501', 'DATABASE_RIGHT_MISSING'],
+  ['25006', 'DATABASE_UNAVAILABLE'],
+  ['08P01', 'DATABASE_BUG'],
+  ['08', 'DATABASE_UNAVAILABLE'],
+  ['40', 'DATABASE_UNAVAILABLE'],
+  ['53', 'DATABASE_UNAVAILABLE'],
+  ['55P03', 'DATABASE_UNAVAILABLE'],
+  ['57', 'DATABASE_UNAVAILABLE'],
+  ['58', 'DATABASE_UNAVAILABLE'],
+  ['42P01', 'WAREHOUSE_OBJECT_MISSING'],
+  ['42703', 'WAREHOUSE_OBJECT_MISSING'],
+  ['3F000', 'WAREHOUSE_OBJECT_MISSING'],
+  ['22', 'RECORD_REFUSED'],
+  ['23', 'RECORD_REFUSED'],
+  ['54', 'RECORD_REFUSED'],
+];
+
+function codeFor(code: string | undefined): ErrorCode {
+  // No SQLSTATE: the connection broke (ECONNREFUSED and the like are not five characters long).
+  if (code === undefined || !/^[0-9A-Z]{5}$/.test(code)) return 'DATABASE_UNREACHABLE';
+  return BY_PREFIX.find(([prefix]) => code.startsWith(prefix))?.[1] ?? 'DATABASE_BUG';
+}
