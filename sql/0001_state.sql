@@ -122,16 +122,18 @@ CREATE TABLE warehouse_columns (
 CREATE TABLE custom_fields (
   schema_name text NOT NULL REFERENCES connections ON DELETE CASCADE,
   field_id    text NOT NULL,
+  -- lead, contact, opportunity, activity; empty when the key may not read the definition.
+  family      text NOT NULL,
   label       text NOT NULL,
-  PRIMARY KEY (schema_name, field_id)
+  PRIMARY KEY (schema_name, field_id),
+  UNIQUE (schema_name, family, label)
 );
 
 -- One budget for each key and group of endpoints, shared by all workers. The key is a hash.
 CREATE TABLE rate_budgets (
   budget         text        NOT NULL,
   endpoint_group text        NOT NULL,
-  -- Requests in one window of Close, and how many of the present one are left; below zero, they
-  -- are promised to requests that wait for a later window.
+  -- Requests in one window of Close, and how many of the present one are left.
   window_limit   bigint      NOT NULL,
   remaining      bigint      NOT NULL,
   resets_at      timestamptz NOT NULL,

@@ -94,7 +94,7 @@ export interface StatusAnswer {
   readonly startDate: string | null;
   readonly nextSyncAt: string | null;
   readonly lastSync: SyncResult | null;
-  readonly historicalSync: 'pending' | 'running' | 'done';
+  readonly historicalSync: 'pending' | 'running' | 'done' | 'incomplete';
   readonly syncsCompleted: number;
   readonly slotsSkipped: number;
   readonly streams: readonly StreamStatus[];
@@ -128,16 +128,34 @@ export interface OpenResult {
   readonly schema: string;
   readonly startDate: string;
   readonly liveFrom: string;
+  /** The streams that this connection syncs, and those that there are. */
   readonly streams: readonly string[];
+  readonly knownStreams: readonly string[];
 }
 
+export type RunKind = 'initial' | 'incremental' | 'backfill';
+
+/** What `historicalSync` and `incrementalSync` are started with; a bare text is the name. */
+export interface SyncInput {
+  readonly name: string;
+  /** Streams to sync; default all of the connection. */
+  readonly streams?: readonly string[];
+  /** Begin of a historical sync, ISO 8601; default the connection's start date. */
+  readonly from?: string;
+  /** End of a historical sync, exclusive; default where the live lane began. */
+  readonly to?: string;
+  /** Job that the checkpoints belong to; a job that is started again goes on where it stopped. */
+  readonly job?: string;
+  readonly kind?: RunKind;
+}
+
+/** One execution of a job, as the activities take it. */
 export interface RunInput {
   readonly schema: string;
   readonly job: string;
   readonly run: string;
-  readonly kind: 'initial' | 'incremental' | 'backfill';
-  readonly streams: readonly string[];
-  /** Range of a historical sync; both null for an incremental one. */
+  readonly kind: RunKind;
+  readonly streams: readonly string[] | null;
   readonly from: string | null;
   readonly to: string | null;
 }
@@ -153,9 +171,19 @@ export interface SliceProgress {
   readonly isDone: boolean;
   readonly pages: number;
   readonly records: number;
+  /** Records that are new in their table. */
+  readonly inserted: number;
   readonly rows: number;
   readonly rejected: number;
 }
+
+/** What a running sync tells the connection after each activity. */
+export interface ProgressReport extends SliceProgress {
+  readonly job: string;
+  readonly stream: string;
+}
+
+export const PROGRESS_SIGNAL = 'progress';
 
 export interface StreamResult {
   readonly name: string;
@@ -168,7 +196,8 @@ export interface StreamResult {
 }
 
 export interface RunResult {
-  readonly outcome: 'complete' | 'incomplete';
+  /** `yielded`: it stopped for a fresh history and wants to be started again. */
+  readonly outcome: 'complete' | 'incomplete' | 'yielded';
   readonly records: number;
   readonly rows: number;
   readonly streams: readonly StreamResult[];

@@ -37,3 +37,23 @@ function foldNested(field: string, value: JsonValue, labels: CustomFieldLabels):
     isJsonRecord(element) ? foldCustomFields(element, labels) : element,
   );
 }
+
+/** Ids of the custom fields in `records` that have no label yet. */
+export function unknownCustomFields(
+  records: readonly JsonRecord[],
+  labels: CustomFieldLabels,
+): ReadonlySet<string> {
+  const unknown = new Set<string>();
+  const stack: JsonRecord[] = [...records];
+  for (let record = stack.pop(); record !== undefined; record = stack.pop()) {
+    for (const [field, value] of Object.entries(record)) {
+      if (field.startsWith(PREFIX)) {
+        const id = field.slice(PREFIX.length);
+        if (!labels.has(id)) unknown.add(id);
+      } else if (NESTED_RECORDS.has(field) && Array.isArray(value)) {
+        stack.push(...(value as readonly JsonValue[]).filter(isJsonRecord));
+      }
+    }
+  }
+  return unknown;
+}

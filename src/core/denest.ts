@@ -2,7 +2,13 @@ import type { Instant } from './instant.js';
 import { INNER_ARRAY_PART, SCALAR_ELEMENT_COLUMN, type Layout } from './layout.js';
 import { ExactNumber, isJsonRecord, type JsonRecord, type JsonValue } from './record.js';
 import type { StreamShape } from './stream.js';
-import { classify, RESERVED_SUFFIXES, storableText, TYPE_SUFFIX, type TypedValue } from './typing.js';
+import {
+  classify,
+  RESERVED_SUFFIXES,
+  storableText,
+  TYPE_SUFFIX,
+  type TypedValue,
+} from './typing.js';
 
 /**
  * De-nesting: one record becomes one row of its stream's table and a row for each array element.
@@ -134,7 +140,8 @@ class Walk {
       const isVolatile = frame.isVolatile || (isTop && this.isVolatile(field));
       if (isKey || value === null) continue;
       const segments = [...frame.segments, field];
-      const path = frame.path === '' ? escapeSegment(field) : `${frame.path}.${escapeSegment(field)}`;
+      const path =
+        frame.path === '' ? escapeSegment(field) : `${frame.path}.${escapeSegment(field)}`;
       const column = frame.column === '' ? field : joinNames(frame.column, field);
       if (isNested(value)) {
         nested.push({ ...frame, value, segments, path, column, isVolatile });

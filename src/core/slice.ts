@@ -1,4 +1,11 @@
-import { addMillis, DAY_MS, earlier, instantFromMillis, toMillis, type Instant } from './instant.js';
+import {
+  addMillis,
+  DAY_MS,
+  earlier,
+  instantFromMillis,
+  toMillis,
+  type Instant,
+} from './instant.js';
 import type { SourcePart, SourceStream } from './ports.js';
 import type { Slice } from './stream.js';
 

@@ -24,8 +24,8 @@ export interface StreamShape {
    * money). A change in them alone is not a new version of an append-only record.
    */
   readonly volatileFields: readonly string[];
-  /** Name of the custom-field family (`lead`, `activity`), or null when the stream has none. */
-  readonly customFields: string | null;
+  /** Families of custom fields that occur in its records: `lead`, `contact`; empty when it has none. */
+  readonly customFields: readonly string[];
 }
 
 /**

@@ -50,7 +50,10 @@ function key(ref: SliceRef): readonly string[] {
 }
 
 /** The checkpoint of a slice; undefined when it was never planned or its job was removed. */
-export async function readCheckpoint(pool: pg.Pool, ref: SliceRef): Promise<Checkpoint | undefined> {
+export async function readCheckpoint(
+  pool: pg.Pool,
+  ref: SliceRef,
+): Promise<Checkpoint | undefined> {
   const [row] = await query<StoredCheckpoint>(
     pool,
     `SELECT stream, part, from_at, to_at, position, version, is_done

@@ -27,7 +27,10 @@ export interface OpenRequest extends StoredConnection {
  * Opens a connection: makes its schema, fixes what is fixed once, and claims it for one workflow.
  * Throws NAME_TAKEN, LAYOUT_FIXED, ORGANIZATION_CHANGED, CONNECTION_TAKEN and the database's errors.
  */
-export async function openConnection(pool: pg.Pool, request: OpenRequest): Promise<StoredConnection> {
+export async function openConnection(
+  pool: pg.Pool,
+  request: OpenRequest,
+): Promise<StoredConnection> {
   const { schema } = request;
   await query(
     pool,
@@ -119,29 +122,4 @@ export async function readBookmarks(pool: pg.Pool, schema: string): Promise<read
     'SELECT stream, part, bookmark FROM closehaul.bookmarks WHERE schema_name = $1',
     [schema],
   );
-}
-
-/**
- * Keeps the label that each custom field has when it is first seen and returns all that are kept:
- * a column is named by it for ever, so a field that is renamed in Close keeps its column.
- */
-export async function keepCustomFieldLabels(
-  pool: pg.Pool,
-  schema: string,
-  seen: ReadonlyMap<string, string>,
-): Promise<ReadonlyMap<string, string>> {
-  const fields = [...seen].map(([id, label]) => ({ id, label }));
-  await query(
-    pool,
-    `INSERT INTO closehaul.custom_fields (schema_name, field_id, label)
-     SELECT $1, r.id, r.label FROM json_to_recordset($2::json) AS r(id text, label text)
-     ON CONFLICT DO NOTHING`,
-    [schema, JSON.stringify(fields)],
-  );
-  const rows = await query<{ field_id: string; label: string }>(
-    pool,
-    'SELECT field_id, label FROM closehaul.custom_fields WHERE schema_name = $1',
-    [schema],
-  );
-  return new Map(rows.map(({ field_id, label }) => [field_id, label]));
 }

@@ -106,7 +106,11 @@ function storedReject(reject: Reject): { record: string; reason: string; table_n
   const record = JSON.stringify(reject.record, (_key, value: unknown) =>
     value instanceof ExactNumber ? value.text : value,
   );
-  return { record: record.replaceAll('\\u0000', '\\\\u0000'), reason: reject.reason, table_name: reject.table };
+  return {
+    record: record.replaceAll('\\u0000', '\\\\u0000'),
+    reason: reject.reason,
+    table_name: reject.table,
+  };
 }
 
 interface Written {

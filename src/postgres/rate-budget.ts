@@ -28,22 +28,26 @@ export function createRateBudget(pool: pg.Pool, apiKey: string): RateBudget {
 }
 
 /**
- * Takes one request. Past the end of the window a new one begins; with none left, the request is
- * promised a place in a later window and told how long to wait.
+ * Takes one request and says 0, or takes none and says how long to wait before asking again. Past
+ * the end of the window a new one begins.
  */
 const TAKE = `
+WITH held AS (
+  SELECT *, clock_timestamp() AS at, resets_at <= clock_timestamp() AS is_over,
+         extract(epoch FROM blocked_until - clock_timestamp()) * 1000 AS blocked_ms
+    FROM closehaul.rate_budgets WHERE budget = $1 AND endpoint_group = $2 FOR UPDATE
+)
 UPDATE closehaul.rate_budgets b
-   SET remaining = CASE WHEN resets_at <= clock_timestamp() THEN least(remaining, 0) + window_limit ELSE remaining END - 1,
-       resets_at = CASE WHEN resets_at <= clock_timestamp()
-                        THEN clock_timestamp() + window_ms * interval '1 ms' ELSE resets_at END
- WHERE budget = $1 AND endpoint_group = $2
-RETURNING greatest(
-  0,
-  extract(epoch FROM blocked_until - clock_timestamp()) * 1000,
-  CASE WHEN remaining < 0
-       THEN extract(epoch FROM resets_at - clock_timestamp()) * 1000
-            + div(-remaining - 1, greatest(window_limit, 1)) * window_ms
-       ELSE 0 END)::float8 AS wait_ms`;
+   SET remaining = CASE WHEN h.blocked_ms > 0 THEN h.remaining
+                        WHEN h.is_over THEN h.window_limit - 1
+                        ELSE greatest(h.remaining - 1, 0) END,
+       resets_at = CASE WHEN h.is_over AND h.blocked_ms <= 0
+                        THEN h.at + h.window_ms * interval '1 ms' ELSE h.resets_at END
+  FROM held h
+ WHERE b.budget = h.budget AND b.endpoint_group = h.endpoint_group
+RETURNING (CASE WHEN h.blocked_ms > 0 THEN h.blocked_ms
+                WHEN h.is_over OR h.remaining > 0 THEN 0
+                ELSE extract(epoch FROM h.resets_at - h.at) * 1000 END)::float8 AS wait_ms`;
 
 /** Answers come out of order, so within one window the lower count is the true one. */
 const LEARN = `

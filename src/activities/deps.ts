@@ -1,0 +1,28 @@
+import type pg from 'pg';
+import type { Instant } from '../core/instant.js';
+import type { CustomFieldLabels, Source, SourceStream } from '../core/ports.js';
+import type { Catalog } from '../postgres/catalog.js';
+
+/** Where a step of the journey is reached: a seam for traces, progress and crash tests. */
+export type Probe = (point: string) => void | Promise<void>;
+
+/** What every activity is made from; `worker.ts` puts it together. */
+export interface ActivityDeps {
+  readonly pool: pg.Pool;
+  readonly streams: readonly SourceStream[];
+  /** The source of a connection, with its key. Throws KEY_MISSING. */
+  readonly sourceOf: (schema: string) => Source;
+  /** The warehouse names of a connection, read once for each worker. */
+  readonly catalogOf: (schema: string) => Promise<Catalog>;
+  /** Labels of custom fields as far as this worker has seen them; the database keeps them for all. */
+  readonly labelsBySchema: Map<string, CustomFieldLabels>;
+  readonly now: () => Instant;
+  readonly nowMs: () => number;
+  readonly probe: Probe;
+}
+
+export function streamOf(deps: Pick<ActivityDeps, 'streams'>, name: string): SourceStream {
+  const stream = deps.streams.find((candidate) => candidate.name === name);
+  if (stream === undefined) throw new TypeError(`no stream is called ${name}`);
+  return stream;
+}

@@ -1,0 +1,44 @@
+/**
+ * Fetches pages while earlier ones are being loaded, as far as that is worth it. When the source
+ * answers faster than we load, reading ahead gains nothing and a kill would throw the pages away;
+ * when it answers slowly, up to `pagesMax` pages wait here.
+ */
+export interface ReadAheadOptions {
+  readonly pagesMax: number;
+  readonly nowMs: () => number;
+}
+
+/** A page that took this many times longer to fetch than to load is worth fetching ahead. */
+const SLOW_SOURCE_RATIO = 2;
+
+export async function* readAhead<T>(
+  source: AsyncGenerator<T>,
+  options: ReadAheadOptions,
+): AsyncGenerator<T> {
+  const { pagesMax, nowMs } = options;
+  const pending: Promise<IteratorResult<T>>[] = [];
+  let aheadPages = 0;
+  const request = (): void => {
+    const next = source.next();
+    // A failure is thrown when its turn comes; until then it must not count as unhandled.
+    next.catch(() => undefined);
+    pending.push(next);
+  };
+  try {
+    for (;;) {
+      const waitsSinceMs = nowMs();
+      while (pending.length < 1 + aheadPages) request();
+      const result = await (pending.shift() as Promise<IteratorResult<T>>);
+      if (result.done === true) return;
+      const waitedMs = nowMs() - waitsSinceMs;
+      while (pending.length < aheadPages) request();
+
+      const loadsSinceMs = nowMs();
+      yield result.value;
+      const loadedMs = nowMs() - loadsSinceMs;
+      if (waitedMs > SLOW_SOURCE_RATIO * loadedMs) aheadPages = Math.min(aheadPages + 1, pagesMax);
+    }
+  } finally {
+    await source.return(undefined);
+  }
+}

@@ -1,0 +1,114 @@
+import { Context } from '@temporalio/activity';
+import type { SliceProgress, SliceRef } from '../contract.js';
+import { denest, type Denested, type Reject } from '../core/denest.js';
+import type { Layout } from '../core/layout.js';
+import type { Page, SourceStream } from '../core/ports.js';
+import type { JsonRecord } from '../core/record.js';
+import { ClosehaulError } from '../errors.js';
+import { readCheckpoint } from '../postgres/checkpoints.js';
+import { loadPage } from '../postgres/load.js';
+import { labelCustomFields } from './custom-fields.js';
+import { streamOf, type ActivityDeps } from './deps.js';
+import { readAhead } from './read-ahead.js';
+
+/**
+ * How long one activity works before it hands back. Short enough that a pause or a new version is
+ * taken up within a minute, long enough that a million records make few hundred events.
+ */
+export const BOX_MS = 60_000;
+/** Pages fetched ahead at most: two hide a latency of three times the load. */
+const READ_AHEAD_PAGES_MAX = 2;
+const HEARTBEAT_MS = 5_000;
+
+/**
+ * A record's whole journey: fetch → de-nest → load, one page one transaction. Position comes from
+ * the checkpoint beside the rows and from nowhere else, so any attempt, on any worker, at any time,
+ * goes on exactly behind the last page that was committed.
+ *
+ * Returns counts for people; `isDone` is false when the time box ended first.
+ */
+export async function syncSlice(ref: SliceRef, deps: ActivityDeps): Promise<SliceProgress> {
+  const { pool, nowMs, probe } = deps;
+  const { cancellationSignal, heartbeat } = activityContext();
+  const checkpoint = await readCheckpoint(pool, ref);
+  if (checkpoint === undefined) throw new ClosehaulError('SLICE_UNKNOWN', { stream: ref.stream });
+
+  let progress = startProgress(checkpoint.isDone);
+  if (checkpoint.isDone) return progress;
+  // Close may take longer to answer than the heartbeat timeout, and a cancellation only comes with
+  // a heartbeat. Each request has a deadline of its own, so a hung one does not look alive for ever.
+  const ticker = setInterval(() => heartbeat({ stream: ref.stream, ...progress }), HEARTBEAT_MS);
+  const stream = streamOf(deps, ref.stream);
+  const catalog = await deps.catalogOf(ref.schema);
+  const source = deps.sourceOf(ref.schema);
+  const stopsAtMs = nowMs() + BOX_MS;
+
+  try {
+    const pages = source.fetchPages(checkpoint.slice, checkpoint.position, cancellationSignal);
+    for await (const page of readAhead(pages, { pagesMax: READ_AHEAD_PAGES_MAX, nowMs })) {
+      await probe('page-fetched');
+      const receivedAt = deps.now();
+      const records = await labelCustomFields(page.records, ref, deps, cancellationSignal);
+      const { denested, rejects } = denestPage(records, stream, catalog.layout);
+      await probe('page-denested');
+
+      const version = checkpoint.version + progress.pages;
+      const { next, totalRecords, requests } = page;
+      const counts = await loadPage(
+        { ref, version, records: denested, rejects, receivedAt, next, totalRecords, requests },
+        { pool, catalog, probe },
+      );
+      await probe('page-committed');
+
+      progress = addPage(progress, page, counts);
+      heartbeat({ stream: ref.stream, ...progress });
+      if (progress.isDone || nowMs() >= stopsAtMs) break;
+      cancellationSignal.throwIfAborted();
+    }
+  } finally {
+    clearInterval(ticker);
+  }
+  return progress;
+}
+
+function activityContext(): Pick<Context, 'cancellationSignal' | 'heartbeat'> {
+  const context = Context.current();
+  return {
+    cancellationSignal: context.cancellationSignal,
+    heartbeat: (details) => context.heartbeat(details),
+  };
+}
+
+function denestPage(
+  records: readonly JsonRecord[],
+  stream: SourceStream,
+  layout: Layout,
+): { denested: Denested[]; rejects: Reject[] } {
+  const denested: Denested[] = [];
+  const rejects: Reject[] = [];
+  for (const record of records) {
+    const result = denest(record, stream, layout);
+    if ('reject' in result) rejects.push(result.reject);
+    else denested.push(result);
+  }
+  return { denested, rejects };
+}
+
+function startProgress(isDone: boolean): SliceProgress {
+  return { isDone, pages: 0, records: 0, inserted: 0, rows: 0, rejected: 0 };
+}
+
+function addPage(
+  progress: SliceProgress,
+  page: Page,
+  counts: { inserted: number; rows: number; rejected: number },
+): SliceProgress {
+  return {
+    isDone: page.next === null,
+    pages: progress.pages + 1,
+    records: progress.records + page.records.length,
+    inserted: progress.inserted + counts.inserted,
+    rows: progress.rows + counts.rows,
+    rejected: progress.rejected + counts.rejected,
+  };
+}

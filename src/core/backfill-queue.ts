@@ -1,0 +1,114 @@
+import { earlier, later, parseInstant, type Instant } from './instant.js';
+
+/**
+ * Backfills that operators asked for, from the signal to the end.
+ *
+ *   request "2024-01-01"                       →  { from: 2024-01-01, to: now, streams: all }
+ *   the same while the first is still queued   →  the same job
+ *
+ * Invariant: one `id` is one job; jobs that wait and overlap for the same streams become one.
+ */
+export interface BackfillJob {
+  readonly id: string;
+  readonly from: Instant;
+  readonly to: Instant | null;
+  readonly streams: readonly string[] | null;
+  readonly status: 'queued' | 'running' | 'done' | 'incomplete';
+  readonly records: number;
+}
+
+export type BackfillRequest = Pick<BackfillJob, 'from' | 'to' | 'streams'> & {
+  readonly id: string | null;
+};
+
+const WAITING_MAX = 50;
+const ENDED_KEPT = 10;
+const ID_FORM = /^[\w.:-]{1,64}$/;
+
+/** Checks what came by signal or update; says in one sentence what is wrong with it. */
+export function parseBackfill(
+  input: unknown,
+  now: Instant,
+  knownStreams: readonly string[] | null,
+): { readonly request: BackfillRequest } | { readonly reason: string } {
+  const object = typeof input === 'string' ? { from: input } : input;
+  if (typeof object !== 'object' || object === null || Array.isArray(object)) {
+    return { reason: 'It must be a date, or an object with "from".' };
+  }
+  const fields = object as Record<string, unknown>;
+  const unknown = Object.keys(fields).find((key) => !['from', 'to', 'streams', 'id'].includes(key));
+  if (unknown !== undefined) return { reason: 'It has fields other than from, to, streams, id.' };
+  const { from: fromText, to: toText = null, streams = null, id = null } = fields;
+  const from = typeof fromText === 'string' ? parseInstant(fromText.trim()) : undefined;
+  if (from === undefined) return { reason: '"from" must be an ISO date such as 2024-01-01.' };
+  if (from > now) return { reason: '"from" lies in the future.' };
+  const to = typeof toText === 'string' ? parseInstant(toText.trim()) : null;
+  if (to === undefined || (to === null && toText !== null)) {
+    return { reason: '"to" must be an ISO date such as 2024-07-01, or be left out.' };
+  }
+  if (to !== null && to <= from) return { reason: '"to" must be after "from".' };
+  if (id !== null && (typeof id !== 'string' || !ID_FORM.test(id))) {
+    return { reason: '"id" must be 1 to 64 letters, digits or . _ : -' };
+  }
+  if (streams !== null && !isListOfText(streams)) {
+    return { reason: '"streams" must be a list of stream names.' };
+  }
+  if (streams?.length === 0) return { reason: '"streams" is empty; leave it out for all.' };
+  const strange = knownStreams && streams?.find((name) => !knownStreams.includes(name));
+  if (typeof strange === 'string') {
+    return { reason: `"streams" names one that this connection does not have.` };
+  }
+  return { request: { from, to, streams, id } };
+}
+
+function isListOfText(value: unknown): value is readonly string[] {
+  return Array.isArray(value) && value.every((element) => typeof element === 'string');
+}
+
+/** The queue with the request in it, and the job that it became; a full queue refuses. */
+export function enqueue(
+  jobs: readonly BackfillJob[],
+  request: BackfillRequest,
+  newId: string,
+):
+  | { readonly jobs: readonly BackfillJob[]; readonly job: BackfillJob }
+  | { readonly reason: string } {
+  const known = jobs.find((job) => job.id === request.id);
+  if (known !== undefined) return { jobs, job: known };
+  const waiting = jobs.filter(({ status }) => status === 'queued');
+  const twin = request.id === null ? waiting.find((job) => overlaps(job, request)) : undefined;
+  if (twin !== undefined) {
+    const job = {
+      ...twin,
+      from: earlier(twin.from, request.from),
+      to: twin.to === null || request.to === null ? null : later(twin.to, request.to),
+    };
+    return { jobs: jobs.map((other) => (other.id === twin.id ? job : other)), job };
+  }
+  if (waiting.length >= WAITING_MAX) {
+    return {
+      reason: `${WAITING_MAX} backfills are waiting already; ask again when some are done.`,
+    };
+  }
+  const { from, to, streams } = request;
+  const job = { id: request.id ?? newId, from, to, streams, status: 'queued', records: 0 } as const;
+  return { jobs: [...jobs, job], job };
+}
+
+function overlaps(job: BackfillJob, request: BackfillRequest): boolean {
+  const sameStreams = JSON.stringify(job.streams) === JSON.stringify(request.streams);
+  const reaches = (a: Instant | null, b: Instant): boolean => a === null || a >= b;
+  return sameStreams && reaches(job.to, request.from) && reaches(request.to, job.from);
+}
+
+/** Changes one job; of those that ended, the last ten are kept. */
+export function updateJob(
+  jobs: readonly BackfillJob[],
+  id: string,
+  change: Partial<Pick<BackfillJob, 'status' | 'records'>>,
+): readonly BackfillJob[] {
+  const changed = jobs.map((job) => (job.id === id ? { ...job, ...change } : job));
+  const ended = changed.filter(({ status }) => status === 'done' || status === 'incomplete');
+  const forgotten = new Set(ended.slice(0, -ENDED_KEPT));
+  return changed.filter((job) => !forgotten.has(job));
+}

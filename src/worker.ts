@@ -1,0 +1,151 @@
+import { existsSync } from 'node:fs';
+import { hostname } from 'node:os';
+import { fileURLToPath } from 'node:url';
+import { NativeConnection, Worker } from '@temporalio/worker';
+import type pg from 'pg';
+import { createActivities } from './activities/index.js';
+import type { ActivityDeps, Probe } from './activities/deps.js';
+import { createCloseClient } from './close/client.js';
+import { createCloseSource } from './close/source.js';
+import { CLOSE_STREAMS } from './close/streams.js';
+import type { Config } from './config.js';
+import { TASK_QUEUE } from './contract.js';
+import { instantFromMillis } from './core/instant.js';
+import type { Source } from './core/ports.js';
+import { ClosehaulError } from './errors.js';
+import type { Logger } from './log.js';
+import { Catalog } from './postgres/catalog.js';
+import { readConnection } from './postgres/connections.js';
+import { migrate } from './postgres/migrate.js';
+import { createPool } from './postgres/pool.js';
+import { createRateBudget } from './postgres/rate-budget.js';
+import { VERSION } from './version.js';
+
+/**
+ * Puts a worker together: adapters → activities → Temporal. It keeps nothing that matters in memory
+ * or on disk, so any number of them may run, and any may be killed.
+ */
+export interface WorkerOptions {
+  readonly config: Pick<Config, 'keyOf' | 'closeUrl' | 'temporal'>;
+  readonly databaseUrl: string;
+  readonly log: Logger;
+  /** A seam for the fault tests, which kill the process at a named point. */
+  readonly probe?: Probe;
+}
+
+export interface RunningWorker {
+  /** Ends when the worker has drained; rejects when it failed. */
+  readonly finished: Promise<void>;
+  /** Stops polling, lets the page in hand commit, closes everything. */
+  stop(): Promise<void>;
+}
+
+const BUNDLE = fileURLToPath(new URL('./workflow-bundle.js', import.meta.url));
+/** Activities of one worker at a time; each holds at most one database connection. */
+const ACTIVITIES_MAX = 10;
+const POOL_SIZE = ACTIVITIES_MAX + 4;
+
+/** Throws DATABASE_…, TEMPORAL_UNREACHABLE and WORKER_NOT_BUILT. */
+export async function startWorker(options: WorkerOptions): Promise<RunningWorker> {
+  const { config, databaseUrl, log } = options;
+  await migrate(databaseUrl);
+  const pool = createPool({
+    url: databaseUrl,
+    sizeMax: POOL_SIZE,
+    applicationName: 'closehaul worker',
+  });
+  const connection = await connectWorker(config);
+  const worker = await Worker.create({
+    connection,
+    namespace: config.temporal.namespace ?? 'default',
+    taskQueue: TASK_QUEUE,
+    ...workflowCode(),
+    activities: createActivities(createDeps(options, pool)),
+    identity: `closehaul@${hostname()}:${process.pid}`,
+    maxConcurrentActivityTaskExecutions: ACTIVITIES_MAX,
+    // So that a dead worker is noticed in 30 s and a pause arrives within 5.
+    maxHeartbeatThrottleInterval: '5s',
+    shutdownGraceTime: '20s',
+    shutdownForceTime: '25s',
+  });
+  const finished = worker.run().finally(async () => {
+    await pool.end();
+    await connection.close();
+  });
+  finished.catch(() => undefined);
+  log.info({ version: VERSION }, 'worker started');
+  return {
+    finished,
+    async stop() {
+      if (worker.getState() === 'RUNNING') worker.shutdown();
+      await finished;
+    },
+  };
+}
+
+async function connectWorker(config: WorkerOptions['config']): Promise<NativeConnection> {
+  const { connectionOptions } = config.temporal;
+  try {
+    return await NativeConnection.connect(connectionOptions);
+  } catch (error) {
+    const address = connectionOptions.address ?? 'localhost:7233';
+    throw new ClosehaulError('TEMPORAL_UNREACHABLE', { address }, { cause: error });
+  }
+}
+
+/** The bundle that `npm run build` made; from source (tests, development) it is made on the spot. */
+function workflowCode(): { workflowBundle: { codePath: string } } | { workflowsPath: string } {
+  if (existsSync(BUNDLE)) return { workflowBundle: { codePath: BUNDLE } };
+  const source = fileURLToPath(new URL('./workflows/index.ts', import.meta.url));
+  if (existsSync(source)) return { workflowsPath: source };
+  throw new ClosehaulError('WORKER_NOT_BUILT');
+}
+
+function createDeps(options: WorkerOptions, pool: pg.Pool): ActivityDeps {
+  const { config, log } = options;
+  const sources = new Map<string, Source>();
+  const catalogs = new Map<string, Promise<Catalog>>();
+  return {
+    pool,
+    streams: CLOSE_STREAMS,
+    labelsBySchema: new Map(),
+    sourceOf(schema) {
+      const source = sources.get(schema) ?? createSource(schema, config, pool, log);
+      sources.set(schema, source);
+      return source;
+    },
+    catalogOf(schema) {
+      const catalog = catalogs.get(schema) ?? openCatalog(schema, pool);
+      catalogs.set(schema, catalog);
+      // A database that was away for a moment must not be remembered as away.
+      catalog.catch(() => catalogs.delete(schema));
+      return catalog;
+    },
+    now: () => instantFromMillis(Date.now()),
+    nowMs: () => Date.now(),
+    probe: options.probe ?? (() => undefined),
+  };
+}
+
+function createSource(
+  schema: string,
+  config: WorkerOptions['config'],
+  pool: pg.Pool,
+  log: Logger,
+): Source {
+  const { key, variable } = config.keyOf(schema);
+  if (key === undefined) throw new ClosehaulError('KEY_MISSING', { connection: schema, variable });
+  const apiKey = key.reveal();
+  const client = createCloseClient({
+    ...{ connection: schema, keyVariable: variable, apiKey, baseUrl: config.closeUrl },
+    version: VERSION,
+    budget: createRateBudget(pool, apiKey),
+  });
+  return createCloseSource({ client, warn: ({ code, message }) => log.warn({ schema, code }, message) });
+}
+
+async function openCatalog(schema: string, pool: pg.Pool): Promise<Catalog> {
+  const connection = await readConnection(pool, schema);
+  if (connection === undefined) throw new ClosehaulError('CONNECTION_UNKNOWN', { schema });
+  return Catalog.open(pool, schema, connection.layout, CLOSE_STREAMS);
+}

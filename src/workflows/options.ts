@@ -1,0 +1,53 @@
+import {
+  ActivityCancellationType,
+  ChildWorkflowCancellationType,
+  ParentClosePolicy,
+  proxyActivities,
+} from '@temporalio/workflow';
+import type { Activities } from '../activities/index.js';
+
+/**
+ * Every timeout and retry of the product, on one screen.
+ *
+ * Temporal does all retrying: 2 s, doubled up to 5 minutes, for ever. An error that waiting cannot
+ * mend is marked so where it is thrown (`errors.ts`), and then its lane or stream is parked.
+ */
+const retry = {
+  initialInterval: '2s',
+  backoffCoefficient: 2,
+  maximumInterval: '5m',
+} as const;
+
+/** Short work on the database, or one request to Close. */
+export const quick = proxyActivities<Pick<Activities, 'openConnection' | 'beginRun' | 'endRun'>>({
+  startToCloseTimeout: '2m',
+  retry,
+});
+
+/**
+ * One activity works for a box of 60 s, then hands back; 5 minutes leave room for a page that waits
+ * for Close or for a lock. A worker that dies is noticed within the heartbeat timeout.
+ */
+export function sliceActivities(summary: string): Pick<Activities, 'syncSlice'> {
+  return proxyActivities<Pick<Activities, 'syncSlice'>>({
+    startToCloseTimeout: '5m',
+    heartbeatTimeout: '30s',
+    // The SDK's own default is TRY_CANCEL, which would call it cancelled while a page still commits.
+    cancellationType: ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
+    retry,
+    summary,
+  });
+}
+
+/** Children are disposable, since position lives with the rows: they are cancelled and started again. */
+export const childOptions = {
+  parentClosePolicy: ParentClosePolicy.REQUEST_CANCEL,
+  cancellationType: ChildWorkflowCancellationType.WAIT_CANCELLATION_COMPLETED,
+} as const;
+
+/** A key that Close refuses is tried once an hour, and at once when an operator resumes. */
+export const PROBE_MS = 60 * 60 * 1000;
+/** A historical sync in which a stream failed is tried again after this, or when resumed. */
+export const PARKED_RETRY_MS = 60 * 60 * 1000;
+/** How soon a child is started again when one of its id is just ending. */
+export const CHILD_BUSY_RETRY_MS = 5 * 1000;

@@ -1,0 +1,110 @@
+import {
+  ActivityFailure,
+  ApplicationFailure,
+  defineSignal,
+  getExternalWorkflowHandle,
+  isCancellation,
+  log,
+  workflowInfo,
+} from '@temporalio/workflow';
+import {
+  PROGRESS_SIGNAL,
+  type ProgressReport,
+  type RunInput,
+  type RunKind,
+  type RunResult,
+  type SliceRef,
+  type SyncInput,
+} from '../contract.js';
+import { schemaName } from '../core/naming.js';
+import { ERRORS, type ErrorCode, type Recovery } from '../errors.js';
+import { quick, sliceActivities } from './options.js';
+
+export const progressSignal = defineSignal<[ProgressReport]>(PROGRESS_SIGNAL);
+
+/** A finite sync: plan it, sync its slices one after the other, close it. */
+export async function historicalSync(input: SyncInput | string): Promise<RunResult> {
+  return runSync(runInput(input, 'initial'));
+}
+
+/** One replication: what changed since the bookmarks. */
+export async function incrementalSync(input: SyncInput | string): Promise<RunResult> {
+  return runSync(runInput(input, 'incremental'));
+}
+
+function runInput(input: SyncInput | string, defaultKind: RunKind): RunInput {
+  const sync: SyncInput = typeof input === 'string' ? { name: input } : input;
+  const { schema, problem } = schemaName(String(sync.name));
+  if (problem !== undefined) {
+    const { message, next } = ERRORS[problem];
+    throw ApplicationFailure.nonRetryable(`${message} ${next}`, problem);
+  }
+  const kind = sync.kind ?? defaultKind;
+  const info = workflowInfo();
+  return {
+    schema,
+    kind,
+    job: sync.job ?? (kind === 'incremental' ? 'live' : 'initial'),
+    run: `${info.workflowId}/${info.runId}`,
+    streams: sync.streams ?? null,
+    from: sync.from ?? null,
+    to: sync.to ?? null,
+  };
+}
+
+async function runSync(run: RunInput): Promise<RunResult> {
+  const { slices } = await quick.beginRun(run);
+  const problems: Record<string, string> = {};
+  for (const slice of slices) {
+    if (problems[slice.stream] !== undefined) continue;
+    try {
+      const isDone = await syncToEnd(run, slice);
+      if (!isDone) return { outcome: 'yielded', records: 0, rows: 0, streams: [] };
+    } catch (error) {
+      // One stream's trouble is its own; a refused key or a cancellation is everybody's.
+      if (isCancellation(error) || recoveryOf(error) === 'stop-connection') throw error;
+      problems[slice.stream] = failureOf(error).message;
+      log.warn('stream parked', { stream: slice.stream, code: failureOf(error).type });
+    }
+  }
+  return quick.endRun({ ...run, problems });
+}
+
+/** False when this history grew long enough: the checkpoint has the position, a new run goes on. */
+async function syncToEnd(run: RunInput, slice: SliceRef): Promise<boolean> {
+  const activities = sliceActivities(`${slice.stream} ${slice.slice}`);
+  for (;;) {
+    const progress = await activities.syncSlice(slice);
+    await report({ ...progress, job: run.job, stream: slice.stream });
+    if (progress.isDone) return true;
+    if (workflowInfo().continueAsNewSuggested) return false;
+  }
+}
+
+/** Tells the connection how far it is; without one (started alone) nobody needs to know. */
+async function report(progress: ProgressReport): Promise<void> {
+  const { parent } = workflowInfo();
+  if (parent === undefined || progress.pages === 0) return;
+  try {
+    await getExternalWorkflowHandle(parent.workflowId).signal(progressSignal, progress);
+  } catch (error) {
+    if (isCancellation(error)) throw error;
+    log.warn('progress could not be reported');
+  }
+}
+
+/** The failure of ours inside whatever Temporal wrapped around it. */
+export function failureOf(error: unknown): { message: string; type: string } {
+  for (let cause: unknown = error; cause instanceof Error; cause = cause.cause) {
+    if (cause instanceof ApplicationFailure) {
+      return { message: cause.message, type: cause.type ?? 'BUG' };
+    }
+  }
+  const message = error instanceof ActivityFailure ? 'The activity did not answer in time.' : '';
+  return { message: message === '' ? 'Something unexpected failed.' : message, type: 'BUG' };
+}
+
+export function recoveryOf(error: unknown): Recovery {
+  const { type } = failureOf(error);
+  return Object.hasOwn(ERRORS, type) ? ERRORS[type as ErrorCode].recovery : 'bug';
+}
