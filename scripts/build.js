@@ -1,6 +1,6 @@
 /**
- * Compiles `src` into `dist` and bundles the workflows. With `--if-stale` only when a source is
- * newer than the last build: `npm start` works right after `npm ci`, and the next one is quick.
+ * Compiles `src` into `dist` and bundles the workflows. The command line builds by itself when a
+ * source is newer than the last build: `npm start` works right after `npm ci`, the next one is quick.
  */
 import { execFileSync } from 'node:child_process';
 import { existsSync, readdirSync, renameSync, statSync, writeFileSync } from 'node:fs';
@@ -50,6 +50,8 @@ export async function build() {
   console.error(`Built in ${((Date.now() - startedMs) / 1000).toFixed(1)} s.`);
 }
 
-if (process.argv[1] === fileURLToPath(import.meta.url)) {
-  if (!process.argv.includes('--if-stale') || isStale()) await build();
+export async function buildIfStale() {
+  if (isStale()) await build();
 }
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) await build();

@@ -211,6 +211,11 @@ export const ERRORS = {
     message: 'The database role lacks a right (SQLSTATE {sqlstate} at {place}).',
     next: 'As an owner: GRANT CREATE ON DATABASE <database> TO <role>; and let the role own the schemas closehaul and that of the connection.',
   },
+  DATABASE_ENCODING: {
+    recovery: 'stop-command',
+    message: 'The database has the encoding {encoding}; Close sends texts that only UTF8 holds.',
+    next: 'Create a database with ENCODING UTF8 and name it in DATABASE_URL.',
+  },
   DATABASE_BUG: {
     recovery: 'bug',
     message: 'PostgreSQL refused a statement that we made (SQLSTATE {sqlstate} at {place}).',
@@ -347,6 +352,45 @@ export const ERRORS = {
     message: 'The workflow bundle is missing.',
     next: 'Run "npm run build" first.',
   },
+
+  // Commands
+  USAGE: {
+    recovery: 'stop-command',
+    exitCode: 2,
+    message: 'Wrong usage: {detail}',
+    next: 'See "closehaul --help".',
+  },
+  SANDBOX_START_FAILED: {
+    recovery: 'stop-command',
+    message: 'The sandbox did not start.',
+    next: 'Run "npx closehaul sandbox" to see why.',
+  },
+  DATABASE_UNKNOWN: {
+    recovery: 'stop-command',
+    message: 'No database is known: DATABASE_URL is not set and no embedded one runs here.',
+    next: 'Set DATABASE_URL, or run "npm start" in this folder.',
+  },
+  CONNECTION_NOT_RUNNING: {
+    recovery: 'stop-command',
+    message: 'Workflow {workflow} does not run.',
+    next: 'Start it with "closehaul create NAME"; it goes on where its tables are.',
+  },
+  WORKER_ABSENT: {
+    recovery: 'stop-command',
+    message: 'Workflow {workflow} runs, but no worker answered for it.',
+    next: 'Start one: "closehaul worker", or "npm start".',
+  },
+  SYNC_INCOMPLETE: {
+    recovery: 'stop-command',
+    exitCode: 3,
+    message: 'The sync ended incomplete: {problem}',
+    next: 'What was loaded stays; the rest is tried again at the next sync.',
+  },
+  CONNECTION_ENDED: {
+    recovery: 'stop-command',
+    message: 'The workflow of the connection ended: {problem}',
+    next: 'Mend what it says and start again; it goes on where its tables are.',
+  },
 } as const satisfies Record<string, ErrorEntry>;
 
 export type ErrorCode = keyof typeof ERRORS;
@@ -369,18 +413,24 @@ export class ClosehaulError extends Error {
   readonly next: string;
   readonly exitCode: 1 | 2 | 3;
   readonly retryAfterMs: number | undefined;
+  // Private, since loggers, serialisers and util.inspect print `cause` of an error, and it may carry
+  // a request (with its key) or a row (with a customer's data).
+  readonly #cause: unknown;
 
   constructor(code: ErrorCode, values: ErrorValues = {}, options: ErrorOptions = {}) {
     const entry: ErrorEntry = ERRORS[code];
     super(fill(entry.message, values));
-    // Not enumerable: loggers and serialisers walk enumerable properties, and a cause may carry a
-    // request (with its key) or a row (with a customer's data).
-    Object.defineProperty(this, 'cause', { value: options.cause, enumerable: false });
+    this.#cause = options.cause;
     this.code = code;
     this.recovery = entry.recovery;
     this.next = fill(entry.next, values);
     this.exitCode = entry.exitCode ?? 1;
     this.retryAfterMs = options.retryAfterMs;
+  }
+
+  /** For a debugger and for tests; never for a log. */
+  underlying(): unknown {
+    return this.#cause;
   }
 }
 

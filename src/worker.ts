@@ -141,7 +141,10 @@ function createSource(
     version: VERSION,
     budget: createRateBudget(pool, apiKey),
   });
-  return createCloseSource({ client, warn: ({ code, message }) => log.warn({ schema, code }, message) });
+  return createCloseSource({
+    client,
+    warn: ({ code, message }) => log.warn({ schema, code }, message),
+  });
 }
 
 async function openCatalog(schema: string, pool: pg.Pool): Promise<Catalog> {

@@ -29,6 +29,8 @@ export async function beginRun(
         )
       : jobSlices(streams, connection, input),
   );
+  const order = deps.streams.map(({ name }) => name);
+  const ordered = [...slices].sort((a, b) => order.indexOf(a.stream) - order.indexOf(b.stream));
   const names = [...new Set(slices.map(({ stream }) => stream))];
   await markStreams(
     deps.pool,
@@ -36,7 +38,7 @@ export async function beginRun(
     names,
     input.kind === 'incremental' ? 'Syncing' : 'Historical sync',
   );
-  return { slices };
+  return { slices: ordered };
 }
 
 function liveSlices(

@@ -166,7 +166,7 @@ export async function planCheckpoints(
   const { rows } = await client.query<{ stream: string; slice: string }>(
     `SELECT stream, slice FROM closehaul.checkpoints
       WHERE schema_name = $1 AND job = $2 AND NOT is_done
-      ORDER BY stream DESC, from_at DESC, part`,
+      ORDER BY stream, from_at DESC, part`,
     [schema, job],
   );
   return rows.map(({ stream, slice }) => ({ schema, job, stream, slice }));

@@ -1,0 +1,43 @@
+import type { CustomFieldLabels } from '../core/ports.js';
+import { ClosehaulError } from '../errors.js';
+import type { CloseClient } from './client.js';
+import { fetchListPage, fieldText } from './list-page.js';
+
+const PAGE_SIZE = 100;
+
+/**
+ * Labels of one family's custom fields (`lead`, `contact`, `opportunity`, `activity`), the shared
+ * ones included: Close lists those under each family that uses them. Empty when this key may not
+ * read the definitions (403) or the account has no such family (404).
+ *
+ * The list is short and hardly moves, so it is paged by `_skip` until a page brings nothing new.
+ */
+export async function fetchCustomFieldLabels(
+  client: CloseClient,
+  family: string,
+  signal: AbortSignal,
+): Promise<CustomFieldLabels> {
+  const labels = new Map<string, string>();
+  const path = `/custom_field/${family}/` as const;
+  const list = { client, path, signal };
+  try {
+    for (let skip = 0; ;) {
+      const known = labels.size;
+      const { rows, hasMore } = await fetchListPage(list, { _skip: skip, _limit: PAGE_SIZE });
+      for (const row of rows) labels.set(fieldText(row, 'id'), fieldText(row, 'name'));
+      if (!hasMore || labels.size === known) return labels;
+      skip += rows.length;
+    }
+  } catch (error) {
+    if (isAbsent(error)) return new Map();
+    throw error;
+  }
+}
+
+/** True when Close does not have the list, or not for this key. */
+export function isAbsent(error: unknown): boolean {
+  return (
+    error instanceof ClosehaulError &&
+    (error.code === 'CLOSE_FORBIDDEN' || error.code === 'CLOSE_NOT_FOUND')
+  );
+}

@@ -1,0 +1,155 @@
+import type { JsonRecord } from '../core/record.js';
+import { ClosehaulError } from '../errors.js';
+import { fetchListPage, fieldText, type CloseList, type ListPage } from './list-page.js';
+import { pathPattern } from './rate-limit.js';
+import type { QueryParams } from './request.js';
+
+/** A row that was read: its id and its clock. A row whose clock moved is not where it was. */
+export type Mark = readonly [id: string, clock: string];
+
+/** Where a walk stands inside one query; plain JSON, part of a Position. */
+export interface SkipState {
+  readonly skip: number;
+  /** Rows to ask for; halved when an answer is too large, doubled back after each page. */
+  readonly limit: number;
+  /** Rows of the last step back; 0 when the last page joined. */
+  readonly back: number;
+  /** The last rows of the page before; empty at the start of a query. */
+  readonly marks: readonly Mark[];
+}
+
+export type WalkStep =
+  | { readonly is: 'page'; readonly page: ListPage; readonly next: SkipState }
+  /** No marked row is in the answer: rows before it went away, and rows may have been jumped. */
+  | { readonly is: 'moved' }
+  /** Close does not page so far in one query. */
+  | { readonly is: 'tooFar' };
+
+const MARKS = 10;
+const EMPTY_PAGES_MAX = 3;
+const REPEATED_PAGES_MAX = 2;
+
+export function startSkip(limit: number): SkipState {
+  return { skip: 0, limit, back: 0, marks: [] };
+}
+
+/**
+ * Half a page back, then twice as far each time. A page that starts half-way in rows that are known
+ * joins whenever fewer than half a page of rows went away. At 0 there is nothing left to join to.
+ */
+export function stepBack(state: SkipState): SkipState {
+  const back = state.back === 0 ? Math.max(1, Math.floor(state.limit / 2)) : state.back * 2;
+  const skip = Math.max(0, state.skip - back);
+  return { ...state, skip, back, marks: skip === 0 ? [] : state.marks };
+}
+
+/**
+ * Pages one query by `_skip` without trusting it: rows that vanish or move while we read shift the
+ * rest to the left, past the next `_skip`. So each page starts on the last row of the one before,
+ * and one of the rows at that page's end must be in it again, unchanged. An unchanged row keeps its
+ * place in the order, so all that stands before it was read.
+ *
+ * One instance lives as long as one call of fetchPages: the guards against endless lists start anew
+ * with each, and their errors leave the stored position where it was.
+ */
+export class SkipWalk {
+  #requests = 0;
+  #repeats = 0;
+  #previousIds: ReadonlySet<string> | undefined;
+
+  constructor(readonly list: CloseList) {}
+
+  /** Requests since the last call; for Page.requests. */
+  takeRequests(): number {
+    const requests = this.#requests;
+    this.#requests = 0;
+    return requests;
+  }
+
+  /**
+   * Asks for the page at `state`. Throws CLOSE_PAGING_LOOP when Close keeps promising rows and sends
+   * none or the same, CLOSE_BODY_TOO_LARGE when a single row is, and what fetchListPage throws.
+   */
+  async step(params: QueryParams, state: SkipState): Promise<WalkStep> {
+    let { skip, limit } = state;
+    for (let empties = 0; ;) {
+      const answer = await this.#ask(params, skip, limit);
+      if (answer === 'tooFar') return { is: 'tooFar' };
+      if (answer === 'tooLarge') {
+        limit = Math.floor(limit / 2);
+        continue;
+      }
+      if (answer.rows.length === 0 && answer.hasMore) {
+        empties += 1;
+        if (empties > EMPTY_PAGES_MAX) throw this.#loop();
+        // Asked once more at the same place, for it may have been a slip; then rows are passed over
+        // that Close counts and does not show.
+        if (empties > 1) skip += limit;
+        continue;
+      }
+      const isJoined = empties > 1 || skip === 0 || this.#joins(answer.rows, state.marks);
+      return isJoined ? this.#accept(answer, { ...state, skip, limit }) : { is: 'moved' };
+    }
+  }
+
+  async #ask(
+    params: QueryParams,
+    skip: number,
+    limit: number,
+  ): Promise<ListPage | 'tooFar' | 'tooLarge'> {
+    try {
+      const page = await fetchListPage(this.list, { ...params, _skip: skip, _limit: limit });
+      this.#requests += page.requests;
+      return page;
+    } catch (error) {
+      this.#requests += 1;
+      if (!(error instanceof ClosehaulError)) throw error;
+      if (error.code === 'CLOSE_SKIP_TOO_FAR' && skip > 0) return 'tooFar';
+      if (error.code === 'CLOSE_BODY_TOO_LARGE' && limit > 1) return 'tooLarge';
+      throw error;
+    }
+  }
+
+  #joins(rows: readonly JsonRecord[], marks: readonly Mark[]): boolean {
+    if (marks.length === 0) return true;
+    const present = new Set(rows.map((row) => JSON.stringify(this.#markOf(row))));
+    return marks.some((mark) => present.has(JSON.stringify(mark)));
+  }
+
+  #accept(page: ListPage, state: SkipState): WalkStep {
+    const { rows } = page;
+    const ids = new Set(rows.map((row) => fieldText(row, 'id')));
+    const hasNew = [...ids].some((id) => !this.#previousIds?.has(id));
+    // After a step back the page repeats the one before by intention.
+    if (page.hasMore && !hasNew && state.back === 0) {
+      this.#repeats += 1;
+      if (this.#repeats >= REPEATED_PAGES_MAX) throw this.#loop();
+    } else {
+      this.#repeats = 0;
+    }
+    this.#previousIds = ids;
+    // A list that says it ended, yet counted more rows than it gave, is asked once more.
+    const isShort = page.total !== null && state.skip + rows.length < page.total;
+    const hasMore = page.hasMore || (isShort && rows.length > 0 && hasNew);
+    return { is: 'page', page: { ...page, hasMore }, next: this.#after(rows, state) };
+  }
+
+  #after(rows: readonly JsonRecord[], state: SkipState): SkipState {
+    // A page of one row would start the next page on itself for ever.
+    const overlap = rows.length > 1 ? 1 : 0;
+    return {
+      skip: state.skip + rows.length - overlap,
+      limit: Math.min(this.list.pageSize, state.limit * 2),
+      back: 0,
+      marks: overlap === 0 ? [] : rows.slice(-MARKS).map((row) => this.#markOf(row)),
+    };
+  }
+
+  #markOf(row: JsonRecord): Mark {
+    return [fieldText(row, 'id'), fieldText(row, this.list.clockField)];
+  }
+
+  #loop(): ClosehaulError {
+    return new ClosehaulError('CLOSE_PAGING_LOOP', { path: pathPattern(this.list.path) });
+  }
+}

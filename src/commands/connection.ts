@@ -1,0 +1,113 @@
+import { WorkflowIdConflictPolicy, type Client, type WorkflowHandle } from '@temporalio/client';
+import { WorkflowNotFoundError } from '@temporalio/common';
+import {
+  connectionWorkflowId,
+  SIGNALS,
+  STATUS_QUERY,
+  TASK_QUEUE,
+  WORKFLOW_TYPES,
+  type ConnectionInput,
+  type StatusAnswer,
+} from '../contract.js';
+import { checkConnection, type CheckedConnection } from '../core/connection-request.js';
+import { instantFromMillis } from '../core/instant.js';
+import { ClosehaulError } from '../errors.js';
+
+/** What the commands say to a connection's workflow. */
+export interface ConnectionOptions {
+  readonly name: string;
+  readonly startDate?: string | undefined;
+  readonly every?: string | undefined;
+  readonly anchor?: string | undefined;
+  readonly streams?: readonly string[] | undefined;
+  readonly layout?: string | undefined;
+}
+
+/** Throws the catalogue's error for whatever is wrong, before anything is started. */
+export function checkOptions(options: ConnectionOptions): CheckedConnection {
+  const checked = checkConnection(options, instantFromMillis(Date.now()));
+  if ('problem' in checked) throw new ClosehaulError(checked.problem);
+  return checked.connection;
+}
+
+/** Starts the workflow of a connection, or finds the one that runs. */
+export async function startConnection(
+  client: Client,
+  options: ConnectionOptions,
+): Promise<{ handle: WorkflowHandle; isNew: boolean }> {
+  const { schema } = checkOptions(options);
+  const workflowId = connectionWorkflowId(schema);
+  const isNew = !(await isRunning(client, workflowId));
+  const { name, startDate, every, anchor, streams, layout } = options;
+  const input: ConnectionInput = {
+    name,
+    ...(startDate !== undefined && { startDate }),
+    ...(every !== undefined && { every }),
+    ...(anchor !== undefined && { anchor }),
+    ...(streams !== undefined && { streams }),
+    ...(layout !== undefined && { layout }),
+  };
+  const handle = await client.workflow.start(WORKFLOW_TYPES.connection, {
+    taskQueue: TASK_QUEUE,
+    workflowId,
+    args: [input],
+    workflowIdConflictPolicy: WorkflowIdConflictPolicy.USE_EXISTING,
+    staticSummary: `Close → PostgreSQL: ${name}`,
+    memo: { name, schema },
+  });
+  return { handle, isNew };
+}
+
+async function isRunning(client: Client, workflowId: string): Promise<boolean> {
+  try {
+    const { status } = await client.workflow.getHandle(workflowId).describe();
+    return status.name === 'RUNNING';
+  } catch (error) {
+    if (error instanceof WorkflowNotFoundError) return false;
+    throw error;
+  }
+}
+
+/** The running workflow of the connection called so. Throws the name's errors. */
+export function handleOf(client: Client, name: string): WorkflowHandle {
+  return client.workflow.getHandle(connectionWorkflowId(checkOptions({ name }).schema));
+}
+
+const QUERY_TIMEOUT_MS = 10_000;
+
+/** Throws CONNECTION_NOT_RUNNING, WORKER_ABSENT. */
+export async function readStatus(client: Client, name: string): Promise<StatusAnswer> {
+  const handle = handleOf(client, name);
+  try {
+    return await client.connection.withDeadline(Date.now() + QUERY_TIMEOUT_MS, () =>
+      handle.query<StatusAnswer>(STATUS_QUERY),
+    );
+  } catch (error) {
+    throw asConnectionError(error, handle.workflowId);
+  }
+}
+
+export async function signal(
+  client: Client,
+  name: string,
+  signalName: keyof typeof SIGNALS,
+  ...args: readonly unknown[]
+): Promise<void> {
+  const handle = handleOf(client, name);
+  try {
+    await handle.signal(SIGNALS[signalName], ...args);
+  } catch (error) {
+    throw asConnectionError(error, handle.workflowId);
+  }
+}
+
+export function asConnectionError(error: unknown, workflow: string): unknown {
+  if (error instanceof WorkflowNotFoundError) {
+    return new ClosehaulError('CONNECTION_NOT_RUNNING', { workflow }, { cause: error });
+  }
+  const text = error instanceof Error ? `${error.name} ${error.message}` : '';
+  if (/deadline|no poller|timed? ?out/i.test(text)) {
+    return new ClosehaulError('WORKER_ABSENT', { workflow }, { cause: error });
+  }
+  return error;
+}

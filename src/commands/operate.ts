@@ -1,0 +1,186 @@
+import Table from 'cli-table3';
+import { setTimeout as delay } from 'node:timers/promises';
+import type { Config } from '../config.js';
+import {
+  REQUEST_BACKFILL_UPDATE,
+  type BackfillAnswer,
+  type BackfillInput,
+  type StatusAnswer,
+} from '../contract.js';
+import { createPool } from '../postgres/pool.js';
+import { listConnections, listRuns } from '../postgres/report.js';
+import { databaseUrlOf, withClient } from './client.js';
+import {
+  asConnectionError,
+  handleOf,
+  readStatus,
+  signal,
+  startConnection,
+  type ConnectionOptions,
+} from './connection.js';
+import { number } from './progress.js';
+
+/** Commands that ask a running connection for something; each prints one answer, or JSON. */
+export interface Output {
+  readonly isJson: boolean;
+  readonly print: (line: string) => void;
+}
+
+export async function create(
+  config: Config,
+  options: ConnectionOptions,
+  output: Output,
+): Promise<void> {
+  await withClient(config, async (client) => {
+    const { handle, isNew } = await startConnection(client, options);
+    const said = isNew ? 'Started' : 'Already running:';
+    answer(
+      output,
+      { workflowId: handle.workflowId, isNew },
+      `${said} workflow ${handle.workflowId}`,
+    );
+  });
+}
+
+export async function status(
+  config: Config,
+  name: string | undefined,
+  watch: boolean,
+  output: Output,
+): Promise<void> {
+  await withClient(config, async (client) => {
+    do {
+      const names = name === undefined ? await connectionNames(config) : [name];
+      const answers: StatusAnswer[] = [];
+      for (const each of names) answers.push(await readStatus(client, each));
+      const json = name === undefined ? answers : answers[0];
+      answer(output, json, answers.map(statusText).join('\n\n') || 'No connection yet.');
+      if (watch) await delay(2_000);
+    } while (watch);
+  });
+}
+
+async function connectionNames(config: Config): Promise<readonly string[]> {
+  return withPool(config, async (pool) => (await listConnections(pool)).map(({ name }) => name));
+}
+
+async function withPool<T>(
+  config: Config,
+  work: (pool: ReturnType<typeof createPool>) => Promise<T>,
+): Promise<T> {
+  const url = await databaseUrlOf(config);
+  const pool = createPool({ url, sizeMax: 1, applicationName: 'closehaul' });
+  try {
+    return await work(pool);
+  } finally {
+    await pool.end();
+  }
+}
+
+function statusText(status: StatusAnswer): string {
+  const lines = [`${status.name} (schema ${status.schema}): ${status.status}`];
+  if (status.problem !== null) lines.push(`  ${status.problem}`);
+  const next = status.nextSyncAt === null ? '' : `, next sync ${status.nextSyncAt.slice(0, 19)}Z`;
+  lines.push(`  every ${status.every}${next}`);
+  const table = new Table({
+    head: ['stream', 'status', 'rows', 'complete up to', 'problem'],
+    colAligns: ['left', 'left', 'right', 'left', 'left'],
+    style: { head: [], border: [], compact: true },
+  });
+  for (const { name, status: state, rows, bookmark, error } of status.streams) {
+    table.push([name, state, number(rows), bookmark ?? '', error ?? '']);
+  }
+  lines.push(table.toString());
+  for (const job of status.backfills) {
+    const range = `${job.from.slice(0, 10)} to ${job.to?.slice(0, 10) ?? 'now'}`;
+    lines.push(`  backfill ${job.id} (${range}): ${job.status}, ${number(job.records)} records`);
+  }
+  for (const { request, reason, at } of status.rejectedRequests) {
+    lines.push(`  rejected ${request} at ${at.slice(0, 19)}Z: ${reason}`);
+  }
+  return lines.join('\n');
+}
+
+export async function backfill(
+  config: Config,
+  name: string,
+  request: Exclude<BackfillInput, string>,
+  output: Output,
+): Promise<void> {
+  await withClient(config, async (client) => {
+    const handle = handleOf(client, name);
+    try {
+      const job = await handle.executeUpdate<BackfillAnswer, [BackfillInput]>(
+        REQUEST_BACKFILL_UPDATE,
+        { args: [request] },
+      );
+      const behind = job.queuedBehind === 0 ? 'starts now' : `waits behind ${job.queuedBehind}`;
+      answer(output, job, `Backfill ${job.jobId} from ${request.from}: ${behind}`);
+    } catch (error) {
+      throw asConnectionError(error, handle.workflowId);
+    }
+  });
+}
+
+export async function tell(
+  config: Config,
+  name: string,
+  signalName: 'pause' | 'resume' | 'syncNow' | 'set',
+  args: readonly unknown[],
+  output: Output,
+): Promise<void> {
+  await withClient(config, (client) => signal(client, name, signalName, ...args));
+  answer(output, { signal: signalName, name }, `Signalled ${signalName} to "${name}".`);
+}
+
+export async function runs(
+  config: Config,
+  name: string,
+  limit: number,
+  output: Output,
+): Promise<void> {
+  const { checkOptions } = await import('./connection.js');
+  const { schema } = checkOptions({ name });
+  const lines = await withPool(config, (pool) => listRuns(pool, schema, limit));
+  const table = new Table({
+    head: [
+      'started',
+      'kind',
+      'outcome',
+      'stream',
+      'read',
+      'new',
+      'updated',
+      'same',
+      'stale',
+      'rejected',
+      'rows',
+      'requests',
+    ],
+    style: { head: [], border: [], compact: true },
+  });
+  for (const line of lines) {
+    const counts = [
+      line.fetched,
+      line.inserted,
+      line.updated,
+      line.unchanged,
+      line.stale,
+      line.rejected,
+      line.rows,
+      line.requests,
+    ];
+    table.push([
+      line.startedAt.slice(0, 19),
+      line.kind,
+      line.outcome ?? 'running',
+      line.stream ?? '',
+      ...counts.map((count) => (count === null ? '' : number(count))),
+    ]);
+  }
+  answer(output, lines, lines.length === 0 ? 'No run yet.' : table.toString());
+}
+
+function answer(output: Output, json: unknown, text: string): void {
+  output.print(output.isJson ? JSON.stringify(json, null, 2) : text);
+}

@@ -1,0 +1,27 @@
+import type { Config } from '../config.js';
+import { ClosehaulError } from '../errors.js';
+import { createLog, installRuntime } from '../log.js';
+import { startWorker } from '../worker.js';
+import { databaseUrlOf, temporalOf } from './client.js';
+
+/** A worker alone, against any Temporal and any PostgreSQL, until `stopped` aborts. */
+export async function work(config: Config, stopped: AbortSignal): Promise<void> {
+  const log = createLog(config.logLevel);
+  installRuntime(log, config.metricsAddress);
+  if (!config.hasKey) {
+    throw new ClosehaulError('KEY_MISSING', { connection: 'any', variable: 'CLOSE_API_KEY' });
+  }
+  // Told now and not at the first activity, where nobody looks at this process.
+  config.keyOf('any');
+  const worker = await startWorker({
+    config: { ...config, temporal: temporalOf(config) },
+    databaseUrl: await databaseUrlOf(config),
+    log,
+  });
+  stopped.addEventListener('abort', () => {
+    log.info('draining: the page in hand is finished first');
+    void worker.stop();
+  });
+  await worker.finished;
+  log.info('worker ended');
+}
