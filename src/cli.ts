@@ -220,6 +220,8 @@ function stopSignal(): AbortSignal {
   };
   process.on('SIGINT', onSignal);
   process.on('SIGTERM', onSignal);
+  // Nobody reads our output any more (`start | head`): stop in order, as for Ctrl-C.
+  process.stdout.on('error', () => controller.abort());
   return controller.signal;
 }
 

@@ -111,3 +111,25 @@ export function asConnectionError(error: unknown, workflow: string): unknown {
   }
   return error;
 }
+
+/**
+ * What the connection's syncs are being tried again for, when they are: the last failure of the
+ * activities that wait for their next attempt. Null when all goes well.
+ */
+export async function retriedFailure(client: Client, workflowId: string): Promise<string | null> {
+  const { raw } = await client.workflow.getHandle(workflowId).describe();
+  const ids = [workflowId, ...(raw.pendingChildren ?? []).map((child) => child.workflowId ?? '')];
+  for (const id of ids) {
+    const execution = await client.workflow
+      .getHandle(id)
+      .describe()
+      .catch(() => undefined);
+    const failing = execution?.raw.pendingActivities?.find(
+      ({ lastFailure }) => lastFailure?.message,
+    );
+    if (failing !== undefined) {
+      return `attempt ${failing.attempt ?? 1}: ${failing.lastFailure?.message ?? ''}`;
+    }
+  }
+  return null;
+}

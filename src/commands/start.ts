@@ -18,6 +18,7 @@ import { connectClient } from './client.js';
 import {
   checkOptions,
   readStatus,
+  retriedFailure,
   signal,
   startConnection,
   type ConnectionOptions,
@@ -47,6 +48,8 @@ interface Running {
   readonly client: Client;
   readonly pool: pg.Pool;
   readonly handle: WorkflowHandle;
+  /** How many incremental syncs must have ended until the first look is complete. */
+  readonly syncsWanted: number;
   readonly database: DatabasePart;
   readonly temporal: TemporalPart;
   readonly workerEnded: Promise<never>;
@@ -137,9 +140,9 @@ async function bringUp(
       await client.connection.close();
     },
   });
-  const handle = await resumeOrStart(client, options, say);
+  const { handle, syncsWanted } = await resumeOrStart(client, options, say);
   const workerEnded = worker.finished.then(() => new Promise<never>(() => undefined));
-  return { schema, client, pool, handle, database, temporal, workerEnded };
+  return { schema, client, pool, handle, syncsWanted, database, temporal, workerEnded };
 }
 
 function sandboxKey(): ReturnType<Config['keyOf']> {
@@ -170,9 +173,9 @@ async function resumeOrStart(
   client: Client,
   options: StartOptions,
   say: Screen['say'],
-): Promise<WorkflowHandle> {
+): Promise<{ handle: WorkflowHandle; syncsWanted: number }> {
   const { handle, isNew } = await startConnection(client, options);
-  if (isNew) return handle;
+  if (isNew) return { handle, syncsWanted: 1 };
   const before = await readStatus(client, options.name);
   say(`Resuming workflow ${handle.workflowId}: ${before.status}`);
   if (before.status === 'Blocked') await signal(client, options.name, 'resume');
@@ -182,11 +185,14 @@ async function resumeOrStart(
   }
   if (anchor !== undefined) await signal(client, options.name, 'set', { anchor });
   if (streams !== undefined) await signal(client, options.name, 'set', { streams });
-  return handle;
+  // What changed while nothing ran here is wanted now, not at the next slot.
+  await signal(client, options.name, 'syncNow');
+  return { handle, syncsWanted: before.syncsCompleted + 1 };
 }
 
 const LOOK_EVERY_MS = 1_000;
 const SPEED_OVER_MS = 5_000;
+const LOOKS_BEFORE_GIVING_UP = 5;
 
 /** Shows the historical sync until it and one incremental sync have ended. */
 async function watchFirstSyncs(
@@ -210,17 +216,26 @@ async function watchFirstSyncs(
       screen.say(`First rows after ${seconds(atMs - startedMs)}.`);
     }
     const isDone = status.historicalSync === 'done' || status.historicalSync === 'incomplete';
-    if (isDone && status.syncsCompleted > 0) {
+    if (isDone && status.syncsCompleted >= running.syncsWanted) {
       screen.settle();
       const what = status.historicalSync === 'done' ? 'complete' : 'incomplete';
-      screen.say(`Historical sync ${what} after ${seconds(atMs - startedMs)}.`);
+      screen.say(`Historical and incremental sync ${what} after ${seconds(atMs - startedMs)}.`);
       return status;
     }
+    if (options.once) refuseToWait(status, readings.length);
     const speed = speedOf(readings);
     const line = isDone ? 'incremental sync' : progressLine(progress, speed).text;
-    screen.show(`${status.status}: ${status.problem ?? line}`);
+    const problem =
+      status.problem ?? (await retriedFailure(running.client, running.handle.workflowId));
+    screen.show(`${status.status}: ${problem ?? line}`);
     await delay(LOOK_EVERY_MS, undefined, { signal: stopped });
   }
+}
+
+/** What waits for an operator would keep `--once` for ever; a moment is left for a resume to work. */
+function refuseToWait({ status, problem }: StatusAnswer, looks: number): void {
+  if (looks < LOOKS_BEFORE_GIVING_UP || (status !== 'Paused' && status !== 'Blocked')) return;
+  throw new ClosehaulError('CONNECTION_WAITS', { status, problem: problem ?? 'resume it first' });
 }
 
 function speedOf(readings: readonly { atMs: number; records: number }[]): number {

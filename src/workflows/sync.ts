@@ -1,14 +1,11 @@
 import {
-  ActivityFailure,
   ApplicationFailure,
-  defineSignal,
   getExternalWorkflowHandle,
   isCancellation,
   log,
   workflowInfo,
 } from '@temporalio/workflow';
 import {
-  PROGRESS_SIGNAL,
   type ProgressReport,
   type RunInput,
   type RunKind,
@@ -17,10 +14,10 @@ import {
   type SyncInput,
 } from '../contract.js';
 import { schemaName } from '../core/naming.js';
-import { ERRORS, type ErrorCode, type Recovery } from '../errors.js';
+import { ERRORS } from '../errors.js';
+import { progressSignal } from './messages.js';
 import { quick, sliceActivities } from './options.js';
-
-export const progressSignal = defineSignal<[ProgressReport]>(PROGRESS_SIGNAL);
+import { failureOf, recoveryOf } from './sync-failure.js';
 
 /** A finite sync: plan it, sync its slices one after the other, close it. */
 export async function historicalSync(input: SyncInput | string): Promise<RunResult> {
@@ -91,20 +88,4 @@ async function report(progress: ProgressReport): Promise<void> {
     if (isCancellation(error)) throw error;
     log.warn('progress could not be reported');
   }
-}
-
-/** The failure of ours inside whatever Temporal wrapped around it. */
-export function failureOf(error: unknown): { message: string; type: string } {
-  for (let cause: unknown = error; cause instanceof Error; cause = cause.cause) {
-    if (cause instanceof ApplicationFailure) {
-      return { message: cause.message, type: cause.type ?? 'BUG' };
-    }
-  }
-  const message = error instanceof ActivityFailure ? 'The activity did not answer in time.' : '';
-  return { message: message === '' ? 'Something unexpected failed.' : message, type: 'BUG' };
-}
-
-export function recoveryOf(error: unknown): Recovery {
-  const { type } = failureOf(error);
-  return Object.hasOwn(ERRORS, type) ? ERRORS[type as ErrorCode].recovery : 'bug';
 }

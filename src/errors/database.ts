@@ -1,0 +1,55 @@
+import type { ErrorEntry } from './entry.js';
+
+/** What can go wrong with PostgreSQL and the tables in it. */
+export const DATABASE_ERRORS = {
+  DATABASE_UNREACHABLE: {
+    recovery: 'retry',
+    message: 'PostgreSQL cannot be reached, or it ended the connection.',
+    next: 'Start it, or correct host and port in DATABASE_URL; the sync goes on by itself.',
+  },
+  DATABASE_UNAVAILABLE: {
+    recovery: 'retry',
+    message: 'PostgreSQL cannot take the work just now (SQLSTATE {sqlstate} at {place}).',
+    next: 'It is tried again by itself. If it lasts: look for a full disk, a long lock, too many connections.',
+  },
+  DATABASE_LOGIN_REFUSED: {
+    recovery: 'stop-connection',
+    message: 'PostgreSQL refused the login (SQLSTATE {sqlstate}).',
+    next: 'Correct user and password in DATABASE_URL, then restart.',
+  },
+  DATABASE_MISSING: {
+    recovery: 'stop-connection',
+    message: 'The database that DATABASE_URL names does not exist.',
+    next: 'Create it (createdb NAME), or name another one in DATABASE_URL.',
+  },
+  DATABASE_RIGHT_MISSING: {
+    recovery: 'stop-connection',
+    message: 'The database role lacks a right (SQLSTATE {sqlstate} at {place}).',
+    next: 'As an owner: GRANT CREATE ON DATABASE <database> TO <role>; and let the role own the schemas closehaul and that of the connection.',
+  },
+  DATABASE_ENCODING: {
+    recovery: 'stop-command',
+    message: 'The database has the encoding {encoding}; Close sends texts that only UTF8 holds.',
+    next: 'Create a database with ENCODING UTF8 and name it in DATABASE_URL.',
+  },
+  DATABASE_BUG: {
+    recovery: 'bug',
+    message: 'PostgreSQL refused a statement that we made (SQLSTATE {sqlstate} at {place}).',
+    next: 'Nothing was loaded by it. Please report it with the SQLSTATE.',
+  },
+  WAREHOUSE_OBJECT_MISSING: {
+    recovery: 'retry',
+    message: 'A table or column of the warehouse is gone (SQLSTATE {sqlstate}).',
+    next: 'It is made again by itself; rows that were in it need a backfill.',
+  },
+  RECORD_REFUSED: {
+    recovery: 'reject-record',
+    message: 'PostgreSQL refused a record (SQLSTATE {sqlstate} at {place}).',
+    next: 'The record is kept in _sdc_rejected with this reason; the rest of its page is loaded.',
+  },
+  SLICE_TAKEN: {
+    recovery: 'retry',
+    message: 'Another attempt moved the checkpoint of stream {stream}; this one wrote nothing.',
+    next: 'Nothing to do: the slice goes on from the checkpoint.',
+  },
+} as const satisfies Record<string, ErrorEntry>;

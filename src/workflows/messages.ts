@@ -1,0 +1,97 @@
+import {
+  defineQuery,
+  defineSignal,
+  defineUpdate,
+  log,
+  setHandler,
+  uuid4,
+} from '@temporalio/workflow';
+import {
+  PROGRESS_SIGNAL,
+  REQUEST_BACKFILL_UPDATE,
+  SIGNALS,
+  STATUS_QUERY,
+  type BackfillAnswer,
+  type BackfillInput,
+  type ProgressReport,
+  type SettingsInput,
+  type StatusAnswer,
+} from '../contract.js';
+import * as states from './connection-state.js';
+import type { Entity } from './entity.js';
+import { invalidInput } from './input.js';
+
+export const progressSignal = defineSignal<[ProgressReport]>(PROGRESS_SIGNAL);
+const backfillSignal = defineSignal<[BackfillInput]>(SIGNALS.backfill);
+const pauseSignal = defineSignal(SIGNALS.pause);
+const resumeSignal = defineSignal(SIGNALS.resume);
+const syncNowSignal = defineSignal(SIGNALS.syncNow);
+const setSignal = defineSignal<[SettingsInput]>(SIGNALS.set);
+const statusQuery = defineQuery<StatusAnswer>(STATUS_QUERY);
+const backfillUpdate = defineUpdate<BackfillAnswer, [BackfillInput]>(REQUEST_BACKFILL_UPDATE);
+
+/**
+ * What an operator can say to a connection. Handlers are synchronous and never throw: one that
+ * throws wedges the workflow or ends it. What cannot be done is recorded in the status instead.
+ */
+export function listen(entity: Entity): void {
+  const { state } = entity;
+  setHandler(statusQuery, () => states.statusAnswer(state), {
+    description:
+      'All of it as JSON: status, next sync, streams with rows and bookmarks, backfills.',
+  });
+  setHandler(backfillSignal, (input) => note(entity, 'backfill', request(entity, input)), {
+    description: 'Reads again from a date: "2024-01-01" or {"from","to"?,"streams"?,"id"?}.',
+  });
+  setHandler(backfillUpdate, (input) => answer(entity, input), {
+    description: 'As the signal backfill, but answers with the job id.',
+    validator: (input) => assertBackfill(entity, input),
+  });
+  setHandler(pauseSignal, () => entity.pause(), {
+    description: 'Finishes the page in hand, then stops until resume.',
+  });
+  setHandler(resumeSignal, () => entity.resume(), {
+    description: 'Goes on after pause, or after the key was changed.',
+  });
+  setHandler(syncNowSignal, () => entity.change({ isSyncAsked: true }), {
+    description: 'Starts an incremental sync now.',
+  });
+  setHandler(
+    setSignal,
+    (input) => note(entity, 'set', states.changeSettings(state, input, Date.now())),
+    {
+      description: 'Changes settings: {"every":"6h","anchor":"02:00","streams":["leads"]}.',
+    },
+  );
+  setHandler(progressSignal, (progress) => {
+    if (typeof progress?.job === 'string') states.addProgress(state, progress);
+    entity.show();
+  });
+}
+
+function request(entity: Entity, input: unknown): states.BackfillOutcome {
+  return states.requestBackfill(entity.state, input, Date.now(), uuid4().slice(0, 8));
+}
+
+function note(entity: Entity, name: string, outcome: object | null): void {
+  if (outcome !== null && 'reason' in outcome) {
+    const reason = String(outcome.reason);
+    states.recordRejected(entity.state, name, reason, Date.now());
+    log.warn('request rejected', { request: name, reason });
+  }
+  entity.show();
+}
+
+/** Synchronous: the SDK ignores what an asynchronous validator says. */
+function assertBackfill(entity: Entity, input: unknown): void {
+  // On a copy, since a validator must leave no trace.
+  const outcome = states.requestBackfill({ ...entity.state }, input, Date.now(), 'check');
+  if ('reason' in outcome) throw invalidInput(outcome.reason);
+}
+
+function answer(entity: Entity, input: unknown): BackfillAnswer {
+  const outcome = request(entity, input);
+  if ('reason' in outcome) throw invalidInput(outcome.reason);
+  entity.show();
+  return outcome;
+}
