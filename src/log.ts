@@ -1,12 +1,30 @@
+import { Writable } from 'node:stream';
 import { pino, type Logger } from 'pino';
+import { default as pretty } from 'pino-pretty';
 import { DefaultLogger, Runtime, type RuntimeOptions } from '@temporalio/worker';
 import type { Config } from './config.js';
 
 export type { Logger };
 
-/** JSON lines on standard error; names and numbers only, see `errors.ts`. */
-export function createLog(level: Config['logLevel']): Logger {
-  return pino({ level, base: null, timestamp: pino.stdTimeFunctions.isoTime }, pino.destination(2));
+/**
+ * Names and numbers only, see `errors.ts`. JSON lines on standard error for programs; for people at
+ * a terminal, or where `say` prints for `start`, one readable line each.
+ */
+export function createLog(level: Config['logLevel'], say?: (line: string) => void): Logger {
+  const options = { level, base: null, timestamp: pino.stdTimeFunctions.isoTime };
+  if (say === undefined && !process.stderr.isTTY) return pino(options, pino.destination(2));
+  const print = say ?? ((line: string) => void process.stderr.write(`${line}\n`));
+  const lines = new Writable({
+    write(chunk, _encoding, done) {
+      print(String(chunk).trimEnd());
+      done();
+    },
+  });
+  const readable = pretty({
+    ...{ colorize: false, singleLine: true, translateTime: 'UTC:HH:MM:ss', sync: true },
+    destination: lines,
+  });
+  return pino(options, readable);
 }
 
 /**

@@ -108,7 +108,8 @@ async function bringUp(
   { home, parts, screen, schema }: BringUp,
 ): Promise<Running> {
   const say = screen.say;
-  const log = createLog(config.logLevel === 'info' ? 'warn' : config.logLevel);
+  // What a worker tells a log file is told here by the progress line; trouble is told as it comes.
+  const log = createLog(config.logLevel === 'info' ? 'warn' : config.logLevel, say);
   installRuntime(log, config.metricsAddress);
   const isSandbox = !config.hasKey;
   const closeUrl = isSandbox ? await sandboxPart(home, parts) : config.closeUrl;
