@@ -13,3 +13,5 @@ const build = new URL('../scripts/build.js', import.meta.url);
 if (existsSync(build)) await (await import(build.href)).buildIfStale();
 const { main } = await import('../dist/cli.js');
 process.exitCode = await main(process.argv);
+// Everything is closed by now; a library's thread that is not must not keep the process for ever.
+setTimeout(() => process.exit(), 2_000).unref();

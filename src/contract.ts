@@ -168,6 +168,7 @@ export interface SliceRef {
 }
 
 export interface SliceProgress {
+  /** Whether the slice is complete; of several slices, whether all are. */
   readonly isDone: boolean;
   readonly pages: number;
   readonly records: number;
@@ -175,6 +176,10 @@ export interface SliceProgress {
   readonly inserted: number;
   readonly rows: number;
   readonly rejected: number;
+}
+
+export interface SlicesProgress extends SliceProgress {
+  readonly slicesDone: number;
 }
 
 /** What a running sync tells the connection after each activity. */

@@ -3,7 +3,11 @@ import { WorkflowNotFoundError } from '@temporalio/common';
 import type { OpenInput, OpenResult } from '../contract.js';
 import { checkConnection } from '../core/connection-request.js';
 import { ClosehaulError } from '../errors.js';
-import { openConnection as open, registerStreams } from '../postgres/connections.js';
+import {
+  openConnection as open,
+  readConnection,
+  registerStreams,
+} from '../postgres/connections.js';
 import type { ActivityDeps } from './deps.js';
 
 /**
@@ -19,7 +23,10 @@ export async function openConnection(input: OpenInput, deps: ActivityDeps): Prom
     now,
   );
   if ('problem' in checked) throw new ClosehaulError(checked.problem);
-  const { schema, name, layout, startDate } = checked.connection;
+  const { schema, name, layout } = checked.connection;
+  // Without a date of its own, a connection that is opened again keeps the first one's.
+  const known = input.startDate === null ? await readConnection(pool, schema) : undefined;
+  const startDate = known?.startDate ?? checked.connection.startDate;
   const streams = chooseStreams(input.streams, deps);
 
   const identity = await deps.sourceOf(schema).identify(cancellationSignal);
@@ -33,8 +40,7 @@ export async function openConnection(input: OpenInput, deps: ActivityDeps): Prom
   await registerStreams(pool, schema, chosen, stored.liveFrom);
   return {
     schema,
-    // Without a date of its own, a connection that is opened again keeps the first one's.
-    startDate: input.startDate === null ? stored.startDate : startDate,
+    startDate,
     liveFrom: stored.liveFrom,
     streams,
     knownStreams: deps.streams.map(({ name: known }) => known),

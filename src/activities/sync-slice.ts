@@ -1,5 +1,5 @@
 import { Context } from '@temporalio/activity';
-import type { SliceProgress, SliceRef } from '../contract.js';
+import type { SliceProgress, SliceRef, SlicesProgress } from '../contract.js';
 import { denest, type Denested, type Reject } from '../core/denest.js';
 import type { Layout } from '../core/layout.js';
 import type { Page, SourceStream } from '../core/ports.js';
@@ -16,9 +16,32 @@ import { readAhead } from './read-ahead.js';
  * taken up within a minute, long enough that a million records make few hundred events.
  */
 export const BOX_MS = 60_000;
+/** Slices that are done sooner than this are followed by the next in the same activity. */
+const NEXT_SLICE_WITHIN_MS = 5_000;
 /** Pages fetched ahead at most: two hide a latency of three times the load. */
 const READ_AHEAD_PAGES_MAX = 2;
 const HEARTBEAT_MS = 5_000;
+
+/**
+ * Syncs slices of one stream, in order, until one ends late enough to tell of it or the time box is
+ * over. An empty month then costs a request, and not an activity of its own.
+ */
+export async function syncSlices(
+  refs: readonly SliceRef[],
+  deps: ActivityDeps,
+): Promise<SlicesProgress> {
+  const startedMs = deps.nowMs();
+  let total = startProgress(true);
+  let slicesDone = 0;
+  for (const ref of refs) {
+    const progress = await syncSlice(ref, deps);
+    total = addProgress(total, progress);
+    if (!progress.isDone) break;
+    slicesDone += 1;
+    if (deps.nowMs() - startedMs >= NEXT_SLICE_WITHIN_MS) break;
+  }
+  return { ...total, isDone: slicesDone === refs.length, slicesDone };
+}
 
 /**
  * A record's whole journey: fetch → de-nest → load, one page one transaction. Position comes from
@@ -27,7 +50,7 @@ const HEARTBEAT_MS = 5_000;
  *
  * Returns counts for people; `isDone` is false when the time box ended first.
  */
-export async function syncSlice(ref: SliceRef, deps: ActivityDeps): Promise<SliceProgress> {
+async function syncSlice(ref: SliceRef, deps: ActivityDeps): Promise<SliceProgress> {
   const { pool, nowMs, probe } = deps;
   const { cancellationSignal, heartbeat } = activityContext();
   const checkpoint = await readCheckpoint(pool, ref);
@@ -35,14 +58,14 @@ export async function syncSlice(ref: SliceRef, deps: ActivityDeps): Promise<Slic
 
   let progress = startProgress(checkpoint.isDone);
   if (checkpoint.isDone) return progress;
-  // Close may take longer to answer than the heartbeat timeout, and a cancellation only comes with
-  // a heartbeat. Each request has a deadline of its own, so a hung one does not look alive for ever.
-  const ticker = setInterval(() => heartbeat({ stream: ref.stream, ...progress }), HEARTBEAT_MS);
   const stream = streamOf(deps, ref.stream);
   const catalog = await deps.catalogOf(ref.schema);
   const source = deps.sourceOf(ref.schema);
   const stopsAtMs = nowMs() + BOX_MS;
 
+  // Close may take longer to answer than the heartbeat timeout, and a cancellation only comes with
+  // a heartbeat. Each request has a deadline of its own, so a hung one does not look alive for ever.
+  const ticker = setInterval(() => heartbeat({ stream: ref.stream, ...progress }), HEARTBEAT_MS);
   try {
     const pages = source.fetchPages(checkpoint.slice, checkpoint.position, cancellationSignal);
     for await (const page of readAhead(pages, { pagesMax: READ_AHEAD_PAGES_MAX, nowMs })) {
@@ -110,5 +133,16 @@ function addPage(
     inserted: progress.inserted + counts.inserted,
     rows: progress.rows + counts.rows,
     rejected: progress.rejected + counts.rejected,
+  };
+}
+
+function addProgress(total: SliceProgress, progress: SliceProgress): SliceProgress {
+  return {
+    isDone: progress.isDone,
+    pages: total.pages + progress.pages,
+    records: total.records + progress.records,
+    inserted: total.inserted + progress.inserted,
+    rows: total.rows + progress.rows,
+    rejected: total.rejected + progress.rejected,
   };
 }

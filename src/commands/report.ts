@@ -26,8 +26,11 @@ export async function finalReport(
   screen.say(countsTable(schema, counts));
   screen.say('');
   const workflow = connectionWorkflowId(schema);
+  const { namespace = 'default' } = temporal.connect;
+  // What is each tool's default is left out, so that the lines stay short.
   const temporalFlags =
-    temporal.address === 'localhost:7233' ? '' : ` --address ${temporal.address}`;
+    (temporal.address === 'localhost:7233' ? '' : ` --address ${temporal.address}`) +
+    (namespace === 'default' ? '' : ` --namespace ${namespace}`);
   const lines: [string, string][] = [
     [
       'Look at it',
@@ -35,7 +38,7 @@ export async function finalReport(
     ],
     ...(temporal.uiUrl === null
       ? []
-      : ([['Web UI', `${temporal.uiUrl}/namespaces/default/workflows/${workflow}`]] as [
+      : ([['Web UI', `${temporal.uiUrl}/namespaces/${namespace}/workflows/${workflow}`]] as [
           string,
           string,
         ][])),

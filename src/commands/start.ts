@@ -110,7 +110,6 @@ async function bringUp(
   const say = screen.say;
   // What a worker tells a log file is told here by the progress line; trouble is told as it comes.
   const log = createLog(config.logLevel === 'info' ? 'warn' : config.logLevel, say);
-  installRuntime(log, config.metricsAddress);
   const isSandbox = !config.hasKey;
   const closeUrl = isSandbox ? await sandboxPart(home, parts) : config.closeUrl;
   const source = { ...config, closeUrl, ...(isSandbox && { keyOf: sandboxKey }) };
@@ -126,6 +125,7 @@ async function bringUp(
   const ui = temporal.uiUrl === null ? '' : `, Web UI ${temporal.uiUrl}`;
   say(`Temporal    ${temporal.address}${temporal.isEmbedded ? ' (embedded)' : ''}${ui}`);
 
+  installRuntime(log, config.metricsAddress);
   const worker = await startWorker({
     config: { ...source, temporal: temporal.connect },
     databaseUrl: database.url,

@@ -7,15 +7,16 @@ import { databaseUrlOf, temporalOf } from './client.js';
 /** A worker alone, against any Temporal and any PostgreSQL, until `stopped` aborts. */
 export async function work(config: Config, stopped: AbortSignal): Promise<void> {
   const log = createLog(config.logLevel);
-  installRuntime(log, config.metricsAddress);
   if (!config.hasKey) {
     throw new ClosehaulError('KEY_MISSING', { connection: 'any', variable: 'CLOSE_API_KEY' });
   }
   // Told now and not at the first activity, where nobody looks at this process.
   config.keyOf('any');
+  const databaseUrl = await databaseUrlOf(config);
+  installRuntime(log, config.metricsAddress);
   const worker = await startWorker({
     config: { ...config, temporal: temporalOf(config) },
-    databaseUrl: await databaseUrlOf(config),
+    databaseUrl,
     log,
   });
   stopped.addEventListener('abort', () => {

@@ -28,8 +28,8 @@ export const quick = proxyActivities<Pick<Activities, 'openConnection' | 'beginR
  * One activity works for a box of 60 s, then hands back; 5 minutes leave room for a page that waits
  * for Close or for a lock. A worker that dies is noticed within the heartbeat timeout.
  */
-export function sliceActivities(summary: string): Pick<Activities, 'syncSlice'> {
-  return proxyActivities<Pick<Activities, 'syncSlice'>>({
+export function sliceActivities(summary: string): Pick<Activities, 'syncSlices'> {
+  return proxyActivities<Pick<Activities, 'syncSlices'>>({
     startToCloseTimeout: '5m',
     heartbeatTimeout: '30s',
     // The SDK's own default is TRY_CANCEL, which would call it cancelled while a page still commits.

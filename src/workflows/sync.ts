@@ -52,30 +52,40 @@ function runInput(input: SyncInput | string, defaultKind: RunKind): RunInput {
 async function runSync(run: RunInput): Promise<RunResult> {
   const { slices } = await quick.beginRun(run);
   const problems: Record<string, string> = {};
-  for (const slice of slices) {
-    if (problems[slice.stream] !== undefined) continue;
+  for (const stream of new Set(slices.map((slice) => slice.stream))) {
     try {
-      const isDone = await syncToEnd(run, slice);
+      const isDone = await syncStream(
+        run,
+        stream,
+        slices.filter((slice) => slice.stream === stream),
+      );
       if (!isDone) return { outcome: 'yielded', records: 0, rows: 0, streams: [] };
     } catch (error) {
       // One stream's trouble is its own; a refused key or a cancellation is everybody's.
       if (isCancellation(error) || recoveryOf(error) === 'stop-connection') throw error;
-      problems[slice.stream] = failureOf(error).message;
-      log.warn('stream parked', { stream: slice.stream, code: failureOf(error).type });
+      problems[stream] = failureOf(error).message;
+      log.warn('stream parked', { stream, code: failureOf(error).type });
     }
   }
   return quick.endRun({ ...run, problems });
 }
 
-/** False when this history grew long enough: the checkpoint has the position, a new run goes on. */
-async function syncToEnd(run: RunInput, slice: SliceRef): Promise<boolean> {
-  const activities = sliceActivities(`${slice.stream} ${slice.slice}`);
-  for (;;) {
-    const progress = await activities.syncSlice(slice);
-    await report({ ...progress, job: run.job, stream: slice.stream });
-    if (progress.isDone) return true;
+/** False when this history grew long enough: the checkpoints have the position, a new run goes on. */
+async function syncStream(
+  run: RunInput,
+  stream: string,
+  slices: readonly SliceRef[],
+): Promise<boolean> {
+  let open = slices;
+  while (open.length > 0) {
     if (workflowInfo().continueAsNewSuggested) return false;
+    const [next] = open;
+    const summary = `${stream} ${next?.slice ?? ''}${open.length > 1 ? ` and ${open.length - 1} more` : ''}`;
+    const progress = await sliceActivities(summary).syncSlices(open);
+    await report({ ...progress, job: run.job, stream });
+    open = open.slice(progress.slicesDone);
   }
+  return true;
 }
 
 /** Tells the connection how far it is; without one (started alone) nobody needs to know. */
