@@ -1,6 +1,6 @@
 /** The sandbox as a process of its own: `node dist/sandbox/main.js --port 8181 --seed demo`. */
 import { parseArgs } from 'node:util';
-import { UnknownFaultError } from './faults.js';
+import { UnknownFaultError } from './api/faults.js';
 import { SandboxOptionError, type SandboxOptions } from './options.js';
 import { startSandbox } from './sandbox.js';
 
@@ -49,6 +49,8 @@ function readOptions(words: readonly string[]): SandboxOptions {
     ...given(numbers, readNumber),
     ...given(texts, (text) => text),
     faults: values.fault ?? [],
+    // Nobody outside the process can ask for it, and it would grow for as long as changes come.
+    keepsLedger: false,
   };
 }
 

@@ -1,5 +1,5 @@
 /** What a sandbox can be told, and what it assumes. */
-import type { Span } from './lead-columns.js';
+import type { Span } from './world/lead-columns.js';
 import { MICROS_PER_DAY, MICROS_PER_HOUR, MICROS_PER_MS, parseTime } from './moment.js';
 
 export interface SandboxOptions {
@@ -25,7 +25,12 @@ export interface SandboxOptions {
   readonly changesPerMinute?: number;
   /** The one key that is let in; null lets any in that begins with `api_`. */
   readonly apiKey?: string | null;
-  /** Trouble to make, as `server-error=7`; the names are in `faults.ts`. */
+  /**
+   * Whether `world.versions` can tell every version of every record; true by default. Each change
+   * costs memory then.
+   */
+  readonly keepsLedger?: boolean;
+  /** Trouble to make, as `server-error=7`; the names are in `api/faults.ts`. */
   readonly faults?: readonly string[];
   /** A clock for the rate limit's windows, in milliseconds from any start. */
   readonly clockMs?: () => number;
@@ -44,6 +49,7 @@ export interface Settings {
   readonly maxSkip: number;
   readonly changesPerMinute: number;
   readonly apiKey: string | null;
+  readonly keepsLedger: boolean;
   readonly faults: readonly string[];
   readonly clockMs: () => number;
 }
@@ -80,6 +86,7 @@ export function settle(options: SandboxOptions): Settings {
     maxSkip: whole('maxSkip', options.maxSkip ?? 250_000),
     changesPerMinute: notNegative('changesPerMinute', options.changesPerMinute ?? 0),
     apiKey: options.apiKey ?? null,
+    keepsLedger: options.keepsLedger ?? true,
     faults: options.faults ?? [],
     clockMs: options.clockMs ?? ((): number => performance.now()),
   };

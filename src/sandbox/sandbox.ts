@@ -1,33 +1,33 @@
 /**
  * An HTTP simulator of Close's API with an account of invented data in it. It is an independent
  * program: it shares no code with the client, so that one mistake cannot be made on both sides.
+ *
+ * `world/` is the account: which records there are, when they changed, what they were before.
+ * `records/` makes the content of a record from its number. `api/` answers requests from both.
  */
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { ApiServer, BASE_PATH, type SandboxStats } from './api-server.js';
-import { LiveChanges } from './live-changes.js';
+import { getRequestListener } from '@hono/node-server';
+import { BASE_PATH, makeApi, type ApiControls } from './api/app.js';
 import { settle, type SandboxOptions } from './options.js';
-import { World } from './world.js';
+import { LiveChanges } from './world/live-changes.js';
+import { World } from './world/world.js';
 
-export interface Sandbox {
+export interface Sandbox extends ApiControls {
   /** Where the API is, as `http://127.0.0.1:8181/api/v1`. */
   readonly url: string;
   readonly port: number;
   readonly world: World;
-  stats(): SandboxStats;
   stop(): Promise<void>;
 }
 
 export async function startSandbox(options: SandboxOptions = {}): Promise<Sandbox> {
   const settings = settle(options);
-  const world = new World(settings, settings.now);
-  const api = new ApiServer(settings, world);
-  const server = createServer((request, response) => {
-    api.handle(request, response).catch(() => {
-      // The caller went away in the middle of its own request; there is nobody left to tell.
-      response.destroy();
-    });
-  });
+  const world = new World(settings, settings.now, settings.keepsLedger);
+  const { fetch, ...controls } = makeApi(settings, world);
+  // Else the adapter puts its own Request and Response in the place of the process's.
+  const answer = getRequestListener(fetch, { overrideGlobalObjects: false });
+  const server = createServer((request, response) => void answer(request, response));
   const { port } = await listen(server, settings.port, settings.host);
   const live =
     settings.changesPerMinute > 0
@@ -39,7 +39,7 @@ export async function startSandbox(options: SandboxOptions = {}): Promise<Sandbo
     url: `http://${host}:${String(port)}${BASE_PATH}`,
     port,
     world,
-    stats: () => api.stats(),
+    ...controls,
     stop: async () => {
       live?.stop();
       if (!server.listening) return;

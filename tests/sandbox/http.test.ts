@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { UnknownFaultError } from '../../src/sandbox/api/faults.js';
 import { textOf } from '../../src/sandbox/json.js';
 import { startSandbox, type Sandbox } from '../../src/sandbox/sandbox.js';
 import { ask, basic, rows } from '../support/sandbox-client.js';
@@ -21,11 +22,15 @@ describe('who is let in', () => {
     expect(reply.body.error).toMatch(/^The server could not verify that you are authorized/);
   });
 
-  it('knows one key only when it is told one', async () => {
+  it('knows one key only when it is told one, and another when it is told so', async () => {
     const strict = await startSandbox({ leads: 1, activities: 0, apiKey: 'api_one' });
     const init = { headers: { authorization: basic('api_one') } };
     expect((await ask(strict.url, '/me/', {}, init)).status).toBe(200);
     expect((await ask(strict.url, '/me/')).status).toBe(401);
+    strict.setApiKey('api_other');
+    expect((await ask(strict.url, '/me/', {}, init)).status).toBe(401);
+    strict.setApiKey(null);
+    expect((await ask(strict.url, '/me/')).status).toBe(200);
     await strict.stop();
   });
 });
@@ -91,6 +96,16 @@ describe('parameters', () => {
     );
     expect(tunnelled.body).toEqual((await ask(sandbox.url, '/lead/', parameters)).body);
     expect(rows(tunnelled).map((row) => Object.keys(row))).toEqual([['id'], ['id'], ['id']]);
+  });
+
+  it('refuses a tunnelled body that is no JSON, and any other POST to a list', async () => {
+    const headers = { 'x-http-method-override': 'GET' };
+    const broken = await ask(sandbox.url, '/lead/', {}, { method: 'POST', headers, body: '{' });
+    expect(broken.status).toBe(400);
+    const plain = await ask(sandbox.url, '/lead/', {}, { method: 'POST', body: '{}' });
+    expect(plain.status).toBe(405);
+    const empty = await ask(sandbox.url, '/lead/', {}, { method: 'POST', headers });
+    expect(empty.body).toEqual((await ask(sandbox.url, '/lead/')).body);
   });
 
   it('gives all custom fields for the one name "custom"', async () => {
@@ -164,6 +179,39 @@ describe('faults', () => {
   it('cut-body breaks off in the middle of the answer', async () => {
     const faulty = await startSandbox({ leads: 50, activities: 0, faults: ['cut-body=1'] });
     await expect(ask(faulty.url, '/lead/')).rejects.toThrow();
+    expect(faulty.stats()).toMatchObject({ faults: 1, byStatus: { 200: 1 }, records: 50 });
+    await faulty.stop();
+  });
+
+  it.each([
+    ['forbidden=/activity/', 403, 200],
+    ['not-found=/activity/', 404, 200],
+    ['unauthorized', 401, 401],
+  ])('%s strikes below its path until it is taken away', async (fault, struck, other) => {
+    const faulty = await startSandbox({ leads: 1, activities: 4 });
+    const statuses = async (): Promise<number[]> => {
+      const paths = ['/activity/', '/activity/note/', '/lead/'];
+      const replies = await Promise.all(paths.map((path) => ask(faulty.url, path)));
+      return replies.map(({ status }) => status);
+    };
+    expect(await statuses()).toEqual([200, 200, 200]);
+    faulty.setFaults([fault]);
+    expect(await statuses()).toEqual([struck, struck, other]);
+    faulty.setFaults([]);
+    expect(await statuses()).toEqual([200, 200, 200]);
+    expect(faulty.stats().faults).toBe(other === 200 ? 2 : 3);
+    expect(faulty.stats().byPath['GET /activity/note/']).toBe(3);
+    await faulty.stop();
+  });
+
+  it('keeps the faults that it has when it is given one that it does not know', async () => {
+    const faulty = await startSandbox({ leads: 1, activities: 0, faults: ['unauthorized'] });
+    for (const fault of ['earthquake', 'forbidden', 'slow=0', 'unauthorized=1']) {
+      expect(() => {
+        faulty.setFaults([fault]);
+      }, fault).toThrow(UnknownFaultError);
+    }
+    expect((await ask(faulty.url, '/lead/')).status).toBe(401);
     await faulty.stop();
   });
 });

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { activityPaths, activityTypes } from '../../src/sandbox/activity-types.js';
+import { activityPaths } from '../../src/sandbox/api/activities.js';
+import { activityTypes } from '../../src/sandbox/world/activity-columns.js';
 import { textOf } from '../../src/sandbox/json.js';
 import { startSandbox, type Sandbox } from '../../src/sandbox/sandbox.js';
 import { ask, drain, ids, rows } from '../support/sandbox-client.js';

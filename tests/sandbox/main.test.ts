@@ -41,6 +41,7 @@ it.each([
   [['--leads', '1.5'], /"leads" must be a whole number/],
   [['--from', 'yesterday'], /"from" is not an ISO date/],
   [['--fault', 'earthquake'], /Unknown fault "earthquake"/],
+  [['--fault', 'forbidden=activity'], /"forbidden" needs a path, as "\/activity\/"/],
   [['--port', '99999'], /99999/],
 ])('answers %j with a clear message and exit code 2', async (words, message) => {
   const { code, stderr, stdout } = await run(words).ended;

@@ -13,9 +13,9 @@ import {
   opportunityStatusRecord,
   pipelineRecords,
   userRecord,
-} from '../../src/sandbox/organization.js';
-import { meRecord, organizationRecord } from '../../src/sandbox/organization-records.js';
-import { World } from '../../src/sandbox/world.js';
+} from '../../src/sandbox/records/organization.js';
+import { meRecord, organizationRecord } from '../../src/sandbox/records/organization-records.js';
+import { World } from '../../src/sandbox/world/world.js';
 
 const samples = fileURLToPath(new URL('../../../shared/samples', import.meta.url));
 const span = { from: microsOf('2025-01-01'), until: microsOf('2026-01-01') };

@@ -2,11 +2,11 @@ import fc from 'fast-check';
 import { describe, expect, it, vi } from 'vitest';
 import { IdCodec } from '../../src/sandbox/ids.js';
 import { textOf } from '../../src/sandbox/json.js';
-import { LiveChanges } from '../../src/sandbox/live-changes.js';
+import { LiveChanges } from '../../src/sandbox/world/live-changes.js';
 import { microsOf, timeText } from '../../src/sandbox/moment.js';
-import { indexUnordered, OrderedIndex } from '../../src/sandbox/ordered-index.js';
+import { indexUnordered, OrderedIndex } from '../../src/sandbox/world/ordered-index.js';
 import { startSandbox } from '../../src/sandbox/sandbox.js';
-import { World } from '../../src/sandbox/world.js';
+import { World } from '../../src/sandbox/world/world.js';
 
 const span = { from: microsOf('2025-01-01'), until: microsOf('2026-01-01') };
 const NEW_YEAR = new Date('2026-01-01T00:00:00Z');

@@ -1,0 +1,97 @@
+/** The HTTP side: which middleware a request passes, and which routes there are. */
+import { Hono } from 'hono';
+import { HTTPException } from 'hono/http-exception';
+import { methodNotAllowed } from 'hono/method-not-allowed';
+import type { Settings } from '../options.js';
+import type { World } from '../world/world.js';
+import { activities } from './activities.js';
+import { ApiError } from './api-error.js';
+import { children } from './children.js';
+import { JSON_TYPE, type Env } from './context.js';
+import { Faults } from './faults.js';
+import { leads } from './leads.js';
+import {
+  authorized,
+  counted,
+  Counts,
+  RateLimiter,
+  sent,
+  slashAdded,
+  tunnelled,
+  withParameters,
+} from './middleware.js';
+import { settings } from './settings.js';
+
+export const BASE_PATH = '/api/v1';
+
+/** What the sandbox counted since it started. */
+export interface SandboxStats {
+  readonly requests: number;
+  /** By method and pattern, as `GET /lead/{id}/`; refused requests too. */
+  readonly byPath: Readonly<Record<string, number>>;
+  readonly byStatus: Readonly<Record<string, number>>;
+  readonly rejectedByRateLimit: number;
+  /** Requests that a fault refused or cut. */
+  readonly faults: number;
+  readonly records: number;
+}
+
+/** What can be asked and set while the sandbox runs. */
+export interface ApiControls {
+  readonly stats: () => SandboxStats;
+  /** From the next request on, these faults and no others; the names are in `faults.ts`. */
+  readonly setFaults: (faults: readonly string[]) => void;
+  /** From the next request on, the one key that is let in; null lets any in that looks like one. */
+  readonly setApiKey: (key: string | null) => void;
+}
+
+export interface Api extends ApiControls {
+  readonly fetch: Hono<Env>['fetch'];
+}
+
+export function makeApi(options: Settings, world: World): Api {
+  const counts = new Counts();
+  const faults = new Faults(options.faults, BASE_PATH);
+  const limiter = new RateLimiter(options.rateLimit, options.clockMs);
+  const access = { apiKey: options.apiKey };
+  const account = { world, maxSkip: options.maxSkip };
+
+  const app = new Hono<Env>();
+  // In the order in which a request meets them: what refuses comes after what counts.
+  app.use(tunnelled(app));
+  app.use(sent(), counted(counts, BASE_PATH), faults.striking(options.latencyMs));
+  app.use(
+    methodNotAllowed({
+      app,
+      onMethodNotAllowed: (c) => c.json({ error: 'Method Not Allowed' }, 405),
+    }),
+  );
+  app.use(`${BASE_PATH}/*`, slashAdded(), authorized(access), limiter.limited(), withParameters());
+  for (const resource of [leads, activities, children, settings]) {
+    app.route(BASE_PATH, resource(account));
+  }
+  app.notFound((c) => c.json({ error: 'Not Found' }, 404));
+  app.onError((error, c) => {
+    if (error instanceof HTTPException) return error.getResponse();
+    if (error instanceof ApiError) return c.body(error.message, error.status, JSON_TYPE);
+    return c.json({ error: `The sandbox failed: ${String(error)}` }, 500);
+  });
+
+  return {
+    fetch: app.fetch,
+    stats: () => ({
+      requests: counts.requests,
+      byPath: { ...counts.byPath },
+      byStatus: { ...counts.byStatus },
+      rejectedByRateLimit: limiter.rejected,
+      faults: faults.struck,
+      records: counts.records,
+    }),
+    setFaults: (names) => {
+      faults.set(names);
+    },
+    setApiKey: (key) => {
+      access.apiKey = key;
+    },
+  };
+}

@@ -1,0 +1,177 @@
+/** `/contact/`, `/opportunity/` and `/task/`, as lists and one by one. */
+import { Hono } from 'hono';
+import { textOf, type Json, type JsonObject } from '../json.js';
+import { formatMoney } from '../records/opportunity.js';
+import { taskType } from '../records/task.js';
+import { answerItem, answerList, type Account, type ApiContext, type Env } from './context.js';
+import {
+  allTime,
+  isWithin,
+  pageBody,
+  readPage,
+  readSort,
+  readTimeRange,
+  selectList,
+  selectRange,
+  WorkedOut,
+  type PageBody,
+  type Parameters,
+  type Selection,
+  type SortKey,
+} from './listing.js';
+
+type ChildTable = 'contacts' | 'opportunities' | 'tasks';
+const PAGING = ['_skip', '_limit', '_fields'];
+/** The largest pages that replicators use without error (read 2026-11). */
+const MAX_LIMIT = { contacts: 200, opportunities: 250, tasks: 1_000 } as const;
+const NEWEST_FIRST: SortKey = { name: 'date_created', isDescending: true };
+const LAST_CHANGED_FIRST: SortKey = { name: 'date_updated', isDescending: true };
+/** Tasks are ordered by `date` by default in Close; here by creation, which pages as steadily. */
+const TASK_SORTS = ['date_created', 'date_updated', 'date'];
+const OPPORTUNITY_SORTS = ['date_created', 'date_updated'];
+
+export function children(account: Account): Hono<Env> {
+  const { world } = account;
+  const lists = new ChildLists(account);
+  const app = new Hono<Env>();
+  const item = (table: ChildTable, kind: string) => (c: ApiContext) => {
+    const index = world.data.tables[table].find(c.req.param('id') ?? '');
+    return answerItem(c, index === undefined ? undefined : world.record(table, index), kind);
+  };
+  app.get('/contact/', (c) => answerList(c, lists.contacts(c.get('parameters'))));
+  app.get('/contact/:id/', item('contacts', 'Contact'));
+  app.get('/opportunity/', (c) => answerList(c, lists.opportunities(c.get('parameters'))));
+  app.get('/opportunity/:id/', item('opportunities', 'Opportunity'));
+  app.get('/task/', (c) => answerList(c, lists.tasks(c.get('parameters'))));
+  app.get('/task/:id/', item('tasks', 'Task'));
+  return app;
+}
+
+class ChildLists {
+  private readonly workedOut = new WorkedOut<readonly number[]>();
+  private readonly totals = new WorkedOut<JsonObject>();
+
+  constructor(private readonly account: Account) {}
+
+  /** No date filter, no order, no total (Close's OpenAPI document; recorded answers, 2026). */
+  contacts(parameters: Parameters): PageBody {
+    const { world, maxSkip } = this.account;
+    const page = readPage(parameters, MAX_LIMIT.contacts, maxSkip);
+    const selection = this.select('contacts', parameters, NEWEST_FIRST, [], undefined);
+    const make = (index: number): JsonObject => world.record('contacts', index);
+    return pageBody(selection, page, make, parameters);
+  }
+
+  opportunities(parameters: Parameters): PageBody {
+    const { world, maxSkip } = this.account;
+    const page = readPage(parameters, MAX_LIMIT.opportunities, maxSkip);
+    const sort = readSort(parameters, OPPORTUNITY_SORTS, LAST_CHANGED_FIRST);
+    const make = (index: number): JsonObject => world.record('opportunities', index);
+    const filters = ['user_id', 'status_id', 'status_type', 'status_label', 'value_period'].filter(
+      (name) => parameters.has(name) || parameters.has(`${name}__in`),
+    );
+    const selection = this.select(
+      'opportunities',
+      parameters,
+      sort,
+      filters,
+      filters.length === 0 ? undefined : (index) => hasValues(parameters, make(index), filters),
+    );
+    const signature = parameters.signature(PAGING);
+    const totals = this.totals.get(signature, world.data.tables.opportunities.version, () =>
+      opportunityTotals(selection.take({ skip: 0, limit: selection.total }).map(make)),
+    );
+    return { ...pageBody(selection, page, make, parameters), ...totals };
+  }
+
+  /** Without `_type` only tasks of type `lead` are listed (Close docs, tasks, read 2026-11). */
+  tasks(parameters: Parameters): PageBody {
+    const { world, maxSkip } = this.account;
+    const page = readPage(parameters, MAX_LIMIT.tasks, maxSkip);
+    const sort = readSort(parameters, TASK_SORTS, NEWEST_FIRST);
+    const make = (index: number): JsonObject => world.record('tasks', index);
+    const types = parameters.list('_type__in') ?? parameters.list('_type') ?? ['lead'];
+    const isAnyType = types.includes('all');
+    const isComplete = parameters.flag('is_complete');
+    const filters = ['assigned_to', 'view'].filter((name) => parameters.has(name));
+    const selection = this.select('tasks', parameters, sort, filters, (index) => {
+      if (!isAnyType && !types.includes(taskType(world.data, index))) return false;
+      if (isComplete !== undefined && world.data.isTaskComplete(index) !== isComplete) return false;
+      return filters.length === 0 || hasValues(parameters, make(index), filters);
+    });
+    const body = pageBody(selection, page, make, parameters);
+    return { ...body, total_results: selection.total };
+  }
+
+  /** A plain range of the sorted time is taken as it is; anything else is worked out and kept. */
+  private select(
+    name: ChildTable,
+    parameters: Parameters,
+    sort: SortKey,
+    filters: readonly string[],
+    isWanted: ((index: number) => boolean) | undefined,
+  ): Selection {
+    const { tables } = this.account.world.data;
+    const table = tables[name];
+    const hasDates = name !== 'contacts';
+    const created = hasDates ? readTimeRange(parameters, 'date_created') : allTime;
+    const updated = hasDates ? readTimeRange(parameters, 'date_updated') : allTime;
+    const isByUpdated = sort.name === 'date_updated';
+    const other = isByUpdated ? created : updated;
+    const inRange = selectRange(
+      table.order(isByUpdated ? 'updated' : 'created'),
+      isByUpdated ? updated : created,
+      sort.isDescending,
+    );
+    const leadId = parameters.text('lead_id');
+    const isPlain = other.from === allTime.from && other.to === allTime.to && leadId === undefined;
+    if (isPlain && filters.length === 0 && isWanted === undefined) return inRange;
+    const lead = leadId === undefined ? undefined : tables.leads.find(leadId);
+    const signature = `${name} ${parameters.signature(PAGING)}`;
+    const matches = this.workedOut.get(signature, table.version, () =>
+      inRange.take({ skip: 0, limit: inRange.total }).filter((index) => {
+        const time = isByUpdated ? table.createdAt(index) : table.updatedAt(index);
+        if (!isWithin(other, time)) return false;
+        if (leadId !== undefined && table.leadOf(index) !== lead) return false;
+        return isWanted === undefined || isWanted(index);
+      }),
+    );
+    return selectList(matches);
+  }
+}
+
+function hasValues(parameters: Parameters, record: JsonObject, names: readonly string[]): boolean {
+  return names.every((name) => {
+    const wanted = parameters.list(`${name}__in`) ?? parameters.list(name);
+    return !wanted || wanted.includes(textOf(record[name]));
+  });
+}
+
+const PERIODS = ['one_time', 'monthly', 'annual'] as const;
+
+function opportunityTotals(records: readonly JsonObject[]): JsonObject {
+  const counts: JsonObject = {};
+  const sums: Record<string, number> = { total_value_annualized: 0, expected_value_annualized: 0 };
+  for (const period of PERIODS) {
+    sums[`total_value_${period}`] = 0;
+    sums[`expected_value_${period}`] = 0;
+  }
+  const add = (name: string, value: Json | undefined): void => {
+    if (typeof value === 'number') sums[name] = (sums[name] ?? 0) + value;
+  };
+  for (const record of records) {
+    const period = textOf(record.value_period);
+    const count = counts[period];
+    counts[period] = (typeof count === 'number' ? count : 0) + 1;
+    add(`total_value_${period}`, record.value);
+    add(`expected_value_${period}`, record.expected_value);
+    add('total_value_annualized', record.annualized_value);
+    add('expected_value_annualized', record.annualized_expected_value);
+  }
+  const totals: JsonObject = { total_results: records.length, count_by_value_period: counts };
+  for (const [name, sum] of Object.entries(sums)) {
+    totals[name] = sum;
+    totals[`${name}_formatted`] = sum === 0 ? null : formatMoney(sum);
+  }
+  return totals;
+}

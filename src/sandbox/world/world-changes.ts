@@ -1,0 +1,225 @@
+/** How a change to one record spreads: which times move, which activities come with it. */
+import { packStatusChange, type ActivityType } from './activity-columns.js';
+import type { JsonObject } from '../json.js';
+import { dateText, MICROS_PER_MS, microsOf, timeText } from '../moment.js';
+import { opportunityRecord } from '../records/opportunity.js';
+import { taskRecord } from '../records/task.js';
+import type { TableName, WorldData } from './world-data.js';
+
+/** Fields by their names in Close. A lead may bring `contacts`: one list entry for each. */
+export type ChangeValues = Readonly<JsonObject>;
+
+/** Threads come and go with their emails only. */
+export type ChangeableTable = Exclude<TableName, 'threads'>;
+
+interface Times {
+  readonly fields: JsonObject;
+  readonly created: number;
+  readonly updated: number;
+}
+
+export class WorldChanges {
+  private lastMicros = 0;
+
+  constructor(
+    private readonly data: WorldData,
+    private readonly now: () => Date,
+  ) {}
+
+  /** Now; never the same time twice, so that of two changes one is the later. */
+  clock(): number {
+    const micros = this.now().getTime() * MICROS_PER_MS;
+    this.lastMicros = Math.max(micros, this.lastMicros + 1);
+    return this.lastMicros;
+  }
+
+  private times(values: ChangeValues): Times {
+    const { date_created: created, date_updated: updated, ...fields } = values;
+    const createdMicros = typeof created === 'string' ? microsOf(created) : this.clock();
+    return {
+      fields,
+      created: createdMicros,
+      updated: typeof updated === 'string' ? microsOf(updated) : createdMicros,
+    };
+  }
+
+  private updateTimes(values: ChangeValues): { fields: JsonObject; updated: number } {
+    const { date_updated: updated, ...fields } = values;
+    return { fields, updated: typeof updated === 'string' ? microsOf(updated) : this.clock() };
+  }
+
+  private add(table: TableName, times: Times, lead?: number): number {
+    const index = this.data.tables[table].add(times.created, times.updated, lead);
+    if (Object.keys(times.fields).length > 0) this.data.tables[table].change(index, times.fields);
+    return index;
+  }
+
+  private moveLead(lead: number, micros: number): void {
+    const { leads } = this.data.tables;
+    if (leads.isAlive(lead)) leads.change(lead, {}, Math.max(micros, leads.updatedAt(lead)));
+  }
+
+  createLead(values: ChangeValues): number {
+    const { contacts, ...own } = values;
+    const times = this.times(own);
+    const lead = this.add('leads', times);
+    for (const contact of Array.isArray(contacts) ? contacts : [{}]) {
+      const fields = contact !== null && typeof contact === 'object' ? { ...contact } : {};
+      const { created, updated } = times;
+      this.add('contacts', { fields, created, updated }, lead);
+    }
+    this.data.addActivity('Created', 0, times.created, times.created, lead);
+    return lead;
+  }
+
+  updateLead(lead: number, values: ChangeValues): number {
+    const { fields, updated } = this.updateTimes(values);
+    const { leads } = this.data.tables;
+    const from = this.leadStatus(lead);
+    leads.change(lead, fields, updated);
+    const to = this.leadStatus(lead);
+    if (from !== to) {
+      this.data.addActivity('LeadStatusChange', packStatusChange(from, to), updated, updated, lead);
+    }
+    return lead;
+  }
+
+  private leadStatus(lead: number): number {
+    const id = this.data.tables.leads.fieldsOf(lead)?.status_id;
+    const set = this.data.organization.leadStatuses.findIndex((status) => status.id === id);
+    return set >= 0 ? set : this.data.leadStatusNumber(lead);
+  }
+
+  delete(table: ChangeableTable, index: number, micros: number): void {
+    const { tables } = this.data;
+    switch (table) {
+      case 'leads':
+        this.deleteLead(index);
+        return;
+      case 'activities':
+        this.data.deleteActivity(index);
+        return;
+      case 'contacts':
+        tables.contacts.delete(index);
+        this.moveLead(tables.contacts.leadOf(index), micros);
+        return;
+      case 'opportunities':
+      case 'tasks':
+        tables[table].delete(index);
+    }
+  }
+
+  /** What hangs below a lead goes with it (recorded events of a bulk delete, 2022). */
+  private deleteLead(lead: number): void {
+    for (const kind of ['contacts', 'opportunities', 'tasks'] as const) {
+      for (const child of this.data.childrenOf(lead, kind)) this.data.tables[kind].delete(child);
+    }
+    for (const activity of this.data.orders.ofLead(lead)) this.data.deleteActivity(activity);
+    this.data.tables.leads.delete(lead);
+  }
+
+  createContact(lead: number, values: ChangeValues): number {
+    const times = this.times(values);
+    const contact = this.add('contacts', times, lead);
+    this.moveLead(lead, times.created);
+    return contact;
+  }
+
+  /** Moves the lead too (observed on a live account, June 2026). */
+  updateContact(contact: number, values: ChangeValues): number {
+    const { fields, updated } = this.updateTimes(values);
+    this.data.tables.contacts.change(contact, fields, updated);
+    this.moveLead(this.data.tables.contacts.leadOf(contact), updated);
+    return contact;
+  }
+
+  createOpportunity(lead: number, values: ChangeValues): number {
+    return this.add('opportunities', this.times(values), lead);
+  }
+
+  /** Does not move the lead (observed on a live account, June 2026). */
+  updateOpportunity(opportunity: number, values: ChangeValues): number {
+    const { fields, updated } = this.updateTimes(values);
+    const { opportunities } = this.data.tables;
+    const { opportunityStatuses } = this.data.organization;
+    const from = this.opportunityStatus(opportunity);
+    const status = opportunityStatuses.find(({ id }) => id === fields.status_id);
+    const closing: JsonObject = status
+      ? {
+          date_won: status.type === 'won' ? dateText(updated) : null,
+          date_lost: status.type === 'lost' ? timeText(updated) : null,
+        }
+      : {};
+    opportunities.change(opportunity, { ...closing, ...fields }, updated);
+    const to = this.opportunityStatus(opportunity);
+    if (from !== to) {
+      const lead = opportunities.leadOf(opportunity);
+      const change = packStatusChange(from, to);
+      const activity = this.data.addActivity(
+        'OpportunityStatusChange',
+        change,
+        updated,
+        updated,
+        lead,
+      );
+      const { id, value, value_formatted } = opportunityRecord(this.data, opportunity);
+      this.data.tables.activities.change(activity, {
+        opportunity_id: id ?? null,
+        opportunity_value: value ?? null,
+        opportunity_value_formatted: value_formatted ?? null,
+      });
+    }
+    return opportunity;
+  }
+
+  private opportunityStatus(opportunity: number): number {
+    const id = this.data.tables.opportunities.fieldsOf(opportunity)?.status_id;
+    const set = this.data.organization.opportunityStatuses.findIndex((one) => one.id === id);
+    return set >= 0 ? set : this.data.opportunityStatusNumber(opportunity);
+  }
+
+  createTask(lead: number, values: ChangeValues): number {
+    return this.add('tasks', this.times({ _type: 'lead', is_complete: false, ...values }), lead);
+  }
+
+  updateTask(task: number, values: ChangeValues): number {
+    const { fields, updated } = this.updateTimes(values);
+    this.data.tables.tasks.change(task, fields, updated);
+    return task;
+  }
+
+  completeTask(task: number): number {
+    const { tasks, activities } = this.data.tables;
+    const micros = this.clock();
+    const lead = tasks.leadOf(task);
+    const text = taskRecord(this.data, task, micros).text ?? '';
+    const activity = this.data.addActivity('TaskCompleted', task, micros, micros, lead);
+    activities.change(activity, { task_text: text });
+    const object_id = activities.ids.encode(activity);
+    const done = {
+      _type: 'lead',
+      is_complete: true,
+      object_type: 'taskcompleted',
+      object_id,
+      text,
+    };
+    tasks.change(task, done, micros);
+    this.moveLead(lead, micros);
+    return task;
+  }
+
+  createActivity(type: ActivityType, lead: number, values: ChangeValues): number {
+    const { fields, created, updated } = this.times(values);
+    const index = this.data.tables.activities.nextIndex;
+    const detail = type === 'Email' ? this.data.addThread(index, created, lead) : 0;
+    this.data.addActivity(type, detail, created, updated, lead);
+    if (Object.keys(fields).length > 0) this.data.tables.activities.change(index, fields);
+    return index;
+  }
+
+  updateActivity(activity: number, values: ChangeValues): number {
+    const { fields, updated } = this.updateTimes(values);
+    this.data.tables.activities.change(activity, fields, updated);
+    return activity;
+  }
+}
