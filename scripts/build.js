@@ -3,7 +3,7 @@
  * source is newer than the last build: `npm start` works right after `npm ci`, the next one is quick.
  */
 import { execFileSync } from 'node:child_process';
-import { existsSync, readdirSync, renameSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -24,6 +24,8 @@ export function isStale() {
 
 export async function build() {
   const startedMs = Date.now();
+  // From nothing, so that a source that is gone leaves nothing behind.
+  rmSync(join(root, 'dist'), { recursive: true, force: true });
   const compiler = createRequire(import.meta.url).resolve('typescript/bin/tsc');
   execFileSync(process.execPath, [compiler, '-p', 'tsconfig.build.json'], {
     cwd: root,
@@ -43,9 +45,7 @@ export async function build() {
     workflowsPath: join(root, 'dist', 'workflows', 'index.js'),
     logger,
   });
-  // Renamed into place, so that a worker that starts meanwhile reads a whole bundle.
-  writeFileSync(join(root, 'dist', 'workflow-bundle.tmp'), code);
-  renameSync(join(root, 'dist', 'workflow-bundle.tmp'), join(root, 'dist', 'workflow-bundle.js'));
+  writeFileSync(join(root, 'dist', 'workflow-bundle.js'), code);
   writeFileSync(stamp, '');
   console.error(`Built in ${((Date.now() - startedMs) / 1000).toFixed(1)} s.`);
 }

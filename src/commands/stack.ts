@@ -98,11 +98,16 @@ export async function sandboxPart(home: Home, parts: Part[]): Promise<string> {
   }
   const { seed, until } = sandboxState.parse(JSON.parse(readFileSync(file, 'utf8')));
   const args = [SANDBOX, '--port', '0', '--seed', seed, '--until', until];
-  const child = spawn(process.execPath, [...args, '--changes-per-minute', '30'], {
-    // Of its own process group, so that Ctrl-C reaches us first and we stop it last.
-    detached: true,
-    stdio: ['ignore', 'pipe', 'ignore'],
-  });
+  const child = spawn(
+    process.execPath,
+    [...args, '--changes-per-minute', '30', '--end-with-input'],
+    {
+      // Of its own process group, so that Ctrl-C reaches us first and we stop it last; should we be
+      // killed, the pipe to it closes and it ends by itself.
+      detached: true,
+      stdio: ['pipe', 'pipe', 'ignore'],
+    },
+  );
   const exited = new Promise<void>((resolve) => child.once('exit', () => resolve()));
   parts.push({
     name: 'sandbox',

@@ -9,7 +9,7 @@ const FAILED_EXIT = 1;
 
 class UsageError extends Error {}
 
-function readOptions(words: readonly string[]): SandboxOptions {
+function readOptions(words: readonly string[]): SandboxOptions & { endsWithInput: boolean } {
   const { values } = parseArgs({
     args: [...words],
     strict: true,
@@ -27,6 +27,8 @@ function readOptions(words: readonly string[]): SandboxOptions {
       'changes-per-minute': { type: 'string' },
       'api-key': { type: 'string' },
       fault: { type: 'string', multiple: true },
+      // For whoever started us: when it is killed, its end of the pipe closes, and we end too.
+      'end-with-input': { type: 'boolean', default: false },
     },
   });
   const numbers = {
@@ -49,6 +51,7 @@ function readOptions(words: readonly string[]): SandboxOptions {
     ...given(numbers, readNumber),
     ...given(texts, (text) => text),
     faults: values.fault ?? [],
+    endsWithInput: values['end-with-input'],
     // Nobody outside the process can ask for it, and it would grow for as long as changes come.
     keepsLedger: false,
   };
@@ -93,12 +96,14 @@ function fail(error: unknown): never {
 }
 
 try {
-  const sandbox = await startSandbox(readOptions(process.argv.slice(2)));
+  const { endsWithInput, ...options } = readOptions(process.argv.slice(2));
+  const sandbox = await startSandbox(options);
   const stop = (): void => {
     void sandbox.stop().then(() => process.exit(0));
   };
   process.once('SIGTERM', stop);
   process.once('SIGINT', stop);
+  if (endsWithInput) process.stdin.once('close', stop).resume();
   process.stdout.write(`${JSON.stringify({ url: sandbox.url })}\n`);
 } catch (error) {
   fail(error);

@@ -35,6 +35,13 @@ it('prints one line when it listens, serves, and ends on SIGTERM', async () => {
   expect(stdout).toBe(`${JSON.stringify({ url })}\n`);
 });
 
+it('ends with whoever started it, when asked to', async () => {
+  const { child, ended } = run(['--leads', '1', '--activities', '0', '--end-with-input']);
+  await once(child.stdout ?? process.stdin, 'data');
+  child.stdin?.destroy();
+  expect((await ended).code).toBe(0);
+});
+
 it.each([
   [['--nonsense'], /nonsense/],
   [['--leads', 'many'], /"leads" must be a number/],
