@@ -204,7 +204,7 @@ async function watchFirstSyncs(
   startedMs: number,
 ): Promise<StatusAnswer> {
   const readings: { atMs: number; records: number }[] = [];
-  let hasRows = false;
+  let hasRows: boolean | null = null;
   for (;;) {
     const status = await look(running, options);
     const progress = await readProgress(running.pool, running.schema, 'initial');
@@ -212,6 +212,8 @@ async function watchFirstSyncs(
     const atMs = Date.now();
     readings.push({ atMs, records });
     while ((readings[0]?.atMs ?? atMs) < atMs - SPEED_OVER_MS) readings.shift();
+    // What an earlier start loaded is not news.
+    hasRows ??= records > 0;
     if (!hasRows && records > 0) {
       hasRows = true;
       screen.say(`First rows after ${seconds(atMs - startedMs)}.`);

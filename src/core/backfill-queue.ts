@@ -42,11 +42,13 @@ export function parseBackfill(
   const from = typeof fromText === 'string' ? parseInstant(fromText.trim()) : undefined;
   if (from === undefined) return { reason: '"from" must be an ISO date such as 2024-01-01.' };
   if (from > now) return { reason: '"from" lies in the future.' };
-  const to = typeof toText === 'string' ? parseInstant(toText.trim()) : null;
-  if (to === undefined || (to === null && toText !== null)) {
+  const end = typeof toText === 'string' ? parseInstant(toText.trim()) : null;
+  if (end === undefined || (end === null && toText !== null)) {
     return { reason: '"to" must be an ISO date such as 2024-07-01, or be left out.' };
   }
-  if (to !== null && to <= from) return { reason: '"to" must be after "from".' };
+  if (end !== null && end <= from) return { reason: '"to" must be after "from".' };
+  // What lies ahead is read by every sync; a plan for the next 8,000 years would only be long.
+  const to = end !== null && end > now ? null : end;
   if (id !== null && (typeof id !== 'string' || !ID_FORM.test(id))) {
     return { reason: '"id" must be 1 to 64 letters, digits or . _ : -' };
   }
@@ -96,9 +98,17 @@ export function enqueue(
 }
 
 function overlaps(job: BackfillJob, request: BackfillRequest): boolean {
-  const sameStreams = JSON.stringify(job.streams) === JSON.stringify(request.streams);
   const reaches = (a: Instant | null, b: Instant): boolean => a === null || a >= b;
-  return sameStreams && reaches(job.to, request.from) && reaches(request.to, job.from);
+  return (
+    streamsKey(job.streams) === streamsKey(request.streams) &&
+    reaches(job.to, request.from) &&
+    reaches(request.to, job.from)
+  );
+}
+
+/** Equal for two lists that name the same streams, in whatever order. */
+function streamsKey(streams: readonly string[] | null): string {
+  return JSON.stringify(streams && [...new Set(streams)].sort());
 }
 
 /** Changes one job; of those that ended, the last ten are kept. */

@@ -6,6 +6,9 @@ import { parseAnchor, parseEvery } from './schedule.js';
 /**
  * What an operator asks for when a connection is made, checked the same way whether it came from the
  * command line, from `tctl`, or from the Web UI. Problems are codes of the error catalogue.
+ *
+ * Two of those send any JSON, whatever the type below says: a number where a text belongs is a
+ * problem to name and never an exception, which would wedge the workflow that asks. Null is absent.
  */
 export interface ConnectionRequest {
   readonly name: string;
@@ -43,22 +46,22 @@ export function checkConnection(
   request: ConnectionRequest,
   now: Instant,
 ): { readonly connection: CheckedConnection } | { readonly problem: RequestProblem } {
-  const { schema, problem } = schemaName(request.name);
+  const { schema, problem } = schemaName(textOf(request.name) ?? '');
   if (problem !== undefined) return { problem };
-  const startDate =
-    request.startDate === undefined
-      ? startOfDay(addMillis(now, -DEFAULT_HISTORY_DAYS * DAY_MS))
-      : parseInstant(request.startDate.trim());
+  const startDate = isAbsent(request.startDate)
+    ? startOfDay(addMillis(now, -DEFAULT_HISTORY_DAYS * DAY_MS))
+    : parseInstant(textOf(request.startDate)?.trim() ?? '');
   if (startDate === undefined) return { problem: 'START_DATE_INVALID' };
   if (startDate > now) return { problem: 'START_DATE_FUTURE' };
-  const every = request.every ?? DEFAULT_EVERY;
+  const every = isAbsent(request.every) ? DEFAULT_EVERY : (textOf(request.every) ?? '');
   const everyMs = parseEvery(every);
   if (everyMs === undefined) return { problem: 'EVERY_INVALID' };
-  const anchorMinutes = request.anchor === undefined ? null : parseAnchor(request.anchor);
+  const anchorMinutes = isAbsent(request.anchor) ? null : parseAnchor(textOf(request.anchor) ?? '');
   if (anchorMinutes === undefined) return { problem: 'ANCHOR_INVALID' };
-  const layout = request.layout ?? 'stitch';
+  const layout = isAbsent(request.layout) ? 'stitch' : request.layout;
   if (!isLayout(layout)) return { problem: 'LAYOUT_UNKNOWN' };
-  const { name, streams = null } = request;
+  const { name } = request;
+  const streams = request.streams ?? null;
   return {
     connection: { name, schema, startDate, every, everyMs, anchorMinutes, streams, layout },
   };
@@ -68,6 +71,14 @@ function startOfDay(instant: Instant): Instant {
   return `${instant.slice(0, 10)}T00:00:00.000000Z` as Instant;
 }
 
-function isLayout(name: string): name is LayoutName {
-  return Object.hasOwn(LAYOUTS, name);
+function isAbsent(value: unknown): value is undefined | null {
+  return value === undefined || value === null;
+}
+
+function textOf(value: unknown): string | undefined {
+  return typeof value === 'string' ? value : undefined;
+}
+
+function isLayout(name: unknown): name is LayoutName {
+  return typeof name === 'string' && Object.hasOwn(LAYOUTS, name);
 }

@@ -1,5 +1,7 @@
 import type { Instant } from './instant.js';
+import { jsonText } from './json-text.js';
 import { INNER_ARRAY_PART, SCALAR_ELEMENT_COLUMN, type Layout } from './layout.js';
+import { byteLength } from './naming.js';
 import { ExactNumber, isJsonRecord, type JsonRecord, type JsonValue } from './record.js';
 import type { StreamShape } from './stream.js';
 import {
@@ -23,7 +25,10 @@ import {
  * destination. Invariant: no leaf is lost, and the order of keys in a record makes no difference.
  */
 export interface Cell extends TypedValue {
-  /** The field's path inside its table, segments escaped and joined by `.`: `envelope.subject`. */
+  /**
+   * The field's path inside its table, segments escaped and joined by `.`: `envelope.subject`. Two
+   * places in a record never have one path; an array's element that is a scalar has `[]`.
+   */
   readonly path: string;
   /** The column name that the layout wants for it, before clashes and lengths: `envelope__subject`. */
   readonly column: string;
@@ -62,13 +67,20 @@ export interface Reject {
 
 export type DenestResult = Denested | { readonly reject: Reject };
 
+/** A row while it is being filled. */
+interface Draft {
+  readonly cells: Cell[];
+  /** What the row adds to `content`; null when it comes from a volatile field. */
+  readonly content: string[] | null;
+}
+
 /** An object or array that waits to be walked, and where its leaves go. */
 interface Frame {
   readonly value: JsonRecord | readonly JsonValue[];
   readonly table: string;
   readonly tableName: string;
   readonly levels: readonly number[];
-  readonly row: { cells: Cell[] };
+  readonly row: Draft;
   readonly path: string;
   readonly column: string;
   /** Field names from the record (or element) down to here, for typing. */
@@ -94,7 +106,7 @@ export function denest(record: JsonRecord, stream: StreamShape, layout: Layout):
     key: storableText(key),
     version: version?.type === 'timestamptz' ? (version.value as Instant) : null,
     rows: walk.rows,
-    content: walk.content.join('\n'),
+    content: walk.content(),
   };
 }
 
@@ -104,7 +116,7 @@ function rejected(record: JsonRecord, stream: StreamShape, reason: string): Dene
 
 class Walk {
   readonly rows: Row[] = [];
-  readonly content: string[] = [];
+  private readonly drafts: Draft[] = [];
   private readonly stack: Frame[] = [];
 
   constructor(
@@ -115,7 +127,7 @@ class Walk {
   /** Walks the whole record; returns why it must be rejected, or undefined. */
   run(record: JsonRecord): string | undefined {
     const { name } = this.stream;
-    const row = this.addRow(name, name, []);
+    const row = this.addRow({ table: name, tableName: name, levels: [] }, false);
     this.stack.push({
       ...{ value: record, table: name, tableName: name, levels: [], row },
       ...{ path: '', column: '', segments: [], isVolatile: false },
@@ -129,8 +141,14 @@ class Walk {
     return undefined;
   }
 
+  /** Row by row, so that a field that moves from one element to the next makes a difference. */
+  content(): string {
+    return this.drafts.flatMap(({ content }) => content ?? []).join('\n');
+  }
+
   private walkObject(frame: Frame, object: JsonRecord): string | undefined {
-    const isTop = frame.segments.length === 0 && frame.levels.length === 0;
+    const isOwn = frame.segments.length === 0;
+    const isTop = isOwn && frame.levels.length === 0;
     const nested: Frame[] = [];
     // Sorted, so that content does not depend on key order and new tables get Stitch's column order.
     for (const field of Object.keys(object).sort()) {
@@ -140,69 +158,56 @@ class Walk {
       const isVolatile = frame.isVolatile || (isTop && this.isVolatile(field));
       if (isKey || value === null) continue;
       const segments = [...frame.segments, field];
-      const path =
-        frame.path === '' ? escapeSegment(field) : `${frame.path}.${escapeSegment(field)}`;
+      const path = isOwn ? escapeSegment(field) : `${frame.path}.${escapeSegment(field)}`;
+      if (isTooLong(frame.table, path)) return `Field name ${fieldLabel(path)} is too long`;
       const column = frame.column === '' ? field : joinNames(frame.column, field);
-      if (isNested(value)) {
+      if (Array.isArray(value) && !this.layout.hasSubtables) {
+        const typed = { type: 'jsonb', value: jsonText(value as JsonValue) } as const;
+        addCell(frame.row, path, column, typed, isVolatile);
+      } else if (isNested(value)) {
         nested.push({ ...frame, value, segments, path, column, isVolatile });
       } else {
-        this.addCell(frame, path, column, classify(segments, value), isVolatile);
+        addCell(frame.row, path, column, classify(segments, value), isVolatile);
       }
     }
     // The stack gives back the last one first.
-    for (const child of nested.reverse()) this.push(child);
+    for (const child of nested.reverse()) this.stack.push(child);
     return undefined;
   }
 
   private walkArray(frame: Frame, elements: readonly JsonValue[]): string | undefined {
+    if (frame.levels.length >= LEVELS_MAX) return `Arrays lie more than ${LEVELS_MAX} deep`;
     const table = `${frame.table}/${frame.path}`;
     const tableName = `${frame.tableName}__${this.tablePart(frame)}`;
     const nested: Frame[] = [];
     elements.forEach((value, index) => {
       const levels = [...frame.levels, index];
-      const row = this.addRow(table, tableName, levels, frame.isVolatile);
-      const element = { table, tableName, levels, row, isVolatile: frame.isVolatile };
+      const row = this.addRow({ table, tableName, levels }, frame.isVolatile);
       if (isNested(value)) {
         const isInnerArray = Array.isArray(value);
         nested.push({
-          ...element,
-          value,
+          ...{ value, table, tableName, levels, row, isVolatile: frame.isVolatile },
           segments: isInnerArray ? frame.segments : [],
-          path: isInnerArray ? INNER_ARRAY_PART : '',
+          path: isInnerArray ? ELEMENT_PATH : '',
           column: isInnerArray ? INNER_ARRAY_PART : this.layout.elementPrefix,
         });
       } else {
         const typed = classify(frame.segments, value);
-        const name = SCALAR_ELEMENT_COLUMN;
-        this.addCell({ ...frame, ...element }, name, name, typed, frame.isVolatile);
+        addCell(row, ELEMENT_PATH, SCALAR_ELEMENT_COLUMN, typed, frame.isVolatile);
       }
     });
     for (const child of nested.reverse()) this.stack.push(child);
     return undefined;
   }
 
-  /** Puts an object or array on the stack, or makes it one `jsonb` cell where the layout wants that. */
-  private push(frame: Frame): void {
-    if (this.layout.hasSubtables || !Array.isArray(frame.value)) {
-      this.stack.push(frame);
-      return;
-    }
-    const value = JSON.stringify(frame.value, (_key, inner: unknown) =>
-      typeof inner === 'string' ? storableText(inner) : inner,
-    );
-    this.addCell(frame, frame.path, frame.column, { type: 'jsonb', value }, frame.isVolatile);
-  }
-
-  private addRow(
-    table: string,
-    tableName: string,
-    levels: readonly number[],
-    isVolatile = false,
-  ): { cells: Cell[] } {
-    const row = { table, tableName, levels, cells: [] as Cell[] };
-    this.rows.push(row);
-    if (!isVolatile) this.content.push(`${table}[${levels.join(',')}]`);
-    return row;
+  private addRow(row: Omit<Row, 'cells'>, isVolatile: boolean): Draft {
+    const cells: Cell[] = [];
+    this.rows.push({ ...row, cells });
+    const { table, levels } = row;
+    const content = isVolatile ? null : [`#${table.length}:${table}[${levels.join(',')}]`];
+    const draft = { cells, content };
+    this.drafts.push(draft);
+    return draft;
   }
 
   /** A subtable is named by its field alone: `leads__contacts__emails`, not `…__items__emails`. */
@@ -212,24 +217,25 @@ class Walk {
     return isInElement ? frame.column.slice(prefix.length) : frame.column;
   }
 
-  private addCell(
-    frame: Pick<Frame, 'row' | 'table' | 'levels'>,
-    path: string,
-    column: string,
-    typed: TypedValue | undefined,
-    isVolatile: boolean,
-  ): void {
-    if (typed === undefined) return;
-    frame.row.cells.push({ path, column, type: typed.type, value: typed.value });
-    if (isVolatile) return;
-    const text = String(typed.value);
-    // With its length, so that no value can look like the beginning of another field.
-    this.content.push(`${path}:${TYPE_SUFFIX[typed.type]}:${text.length}=${text}`);
-  }
-
   private isVolatile(field: string): boolean {
     return this.stream.loading === 'append' && this.stream.volatileFields.includes(field);
   }
+}
+
+function addCell(
+  row: Draft,
+  path: string,
+  column: string,
+  typed: TypedValue | undefined,
+  isVolatile: boolean,
+): void {
+  if (typed === undefined) return;
+  row.cells.push({ path, column, type: typed.type, value: typed.value });
+  if (isVolatile) return;
+  const text = String(typed.value);
+  // With their lengths, so that neither a name nor a value can look like another field.
+  const type = TYPE_SUFFIX[typed.type];
+  row.content?.push(`${path.length}:${path}:${type}:${text.length}=${text}`);
 }
 
 function isNested(value: JsonValue): value is JsonRecord | readonly JsonValue[] {
@@ -240,9 +246,38 @@ function scalarOrNull(value: JsonValue | undefined): JsonValue {
   return value === undefined || Array.isArray(value) || isJsonRecord(value) ? null : value;
 }
 
-/** `.` and `/` inside a field's name are escaped, so that `{"a.b": …}` and `{a: {b: …}}` have two paths. */
+/** What stands for an array's element in a path; a field of that name is escaped. */
+const ELEMENT_PATH = '[]';
+
+/**
+ * `.` and `/` inside a field's name are escaped, so that `{"a.b": …}` and `{a: {b: …}}` have two
+ * paths. So is what PostgreSQL cannot store, since paths are kept there: NUL, halves of a pair.
+ */
 function escapeSegment(field: string): string {
-  return /[./\\]/.test(field) ? field.replace(/[./\\]/g, '\\$&') : field;
+  const escaped = /[./\\[]/.test(field) ? field.replace(/[./\\[]/g, '\\$&') : field;
+  if (!escaped.includes('\0') && escaped.isWellFormed()) return escaped;
+  return escaped.replace(
+    /\0|\p{Surrogate}/gu,
+    (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`,
+  );
+}
+
+/**
+ * Subtables nested deeper cannot be made: PostgreSQL's keys have 32 columns at most, and the
+ * record's own key and `_sdc_sequence` take two.
+ */
+const LEVELS_MAX = 30;
+
+/**
+ * Both paths are in one index, whose rows end at 2,704 bytes. Past that the table or column could
+ * not be made, and one record would stop its stream; rejected, it only stops itself.
+ */
+const PATHS_BYTES_MAX = 2_400;
+
+function isTooLong(table: string, path: string): boolean {
+  // No character takes more than three bytes for each of its units: most paths are not counted.
+  if (3 * (table.length + path.length) <= PATHS_BYTES_MAX) return false;
+  return byteLength(table) + byteLength(path) > PATHS_BYTES_MAX;
 }
 
 function joinNames(column: string, field: string): string {

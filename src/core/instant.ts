@@ -8,7 +8,8 @@
  *   parseInstant('Tue, 08 Nov 2022 08:09:09')     →  undefined
  *
  * Invariant: every Instant has the same length and ends in `Z`, so comparing two as text compares
- * them in time. Years 0001 to 9999 only; anything else is not an Instant and stays text.
+ * them in time. Years 0001 to 9999 only; anything else is not an Instant and stays text. What is
+ * below the microsecond is cut: PostgreSQL cannot hold it, and a cut instant still orders versions.
  */
 export type Instant = string & { readonly __brand: 'Instant' };
 
@@ -32,17 +33,21 @@ export function parseInstant(text: string): Instant | undefined {
   }
   const micros = fraction.padEnd(6, '0').slice(0, 6);
   const offsetMinutes = zoneMinutes(zone);
+  if (offsetMinutes === undefined) return undefined;
   if (offsetMinutes === 0) return `${civil}T${hour}:${minute}:${second}.${micros}Z` as Instant;
   const timeMs =
     ((Number(hour) * 60 + Number(minute) - offsetMinutes) * 60 + Number(second)) * 1000;
   return fromMillis(midnightMs + timeMs, micros);
 }
 
-function zoneMinutes(zone: string | undefined): number {
+function zoneMinutes(zone: string | undefined): number | undefined {
   if (zone === undefined || zone === 'Z') return 0;
   const digits = zone.slice(1).replace(':', '');
-  const minutes = Number(digits.slice(0, 2)) * 60 + Number(digits.slice(2) || '0');
-  return zone.startsWith('-') ? -minutes : minutes;
+  const hours = Number(digits.slice(0, 2));
+  const minutes = Number(digits.slice(2) || '0');
+  // No clock on earth is so far off: whatever `+99:99` means, it is no time that we could tell.
+  if (hours > 23 || minutes > 59) return undefined;
+  return (zone.startsWith('-') ? -1 : 1) * (hours * 60 + minutes);
 }
 
 function fromMillis(ms: number, micros: string): Instant | undefined {

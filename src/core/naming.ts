@@ -63,7 +63,8 @@ export function chooseName(
   }
 }
 
-function byteLength(text: string): number {
+/** Length in UTF-8. */
+export function byteLength(text: string): number {
   let bytes = 0;
   for (const character of text) bytes += characterBytes(character);
   return bytes;

@@ -34,7 +34,7 @@ export function parseAnchor(text: string): number | undefined {
 
 export interface Timetable {
   readonly everyMs: number;
-  /** Minutes after midnight UTC that the slots are counted from; null = from the first start. */
+  /** Minutes after midnight UTC that the slots are counted from; null = from the previous start. */
   readonly anchorMinutes: number | null;
 }
 
@@ -44,16 +44,15 @@ export interface NextStart {
 }
 
 /**
- * The first slot after `nowMs`. Slots lie at `previousStartMs + k × every`, or at
- * `anchor + k × every` of the UTC day when there is an anchor.
+ * The first slot that comes after `previousStartMs` and is not over at `nowMs`. Slots lie at
+ * `previousStartMs + k × every`, or at `anchor + k × every` when there is an anchor: counted from
+ * 1970 and not from the day, so that every two days, or seven hours, stay what they are.
  */
 export function nextStart(table: Timetable, previousStartMs: number, nowMs: number): NextStart {
-  const baseMs =
-    table.anchorMinutes === null
-      ? previousStartMs
-      : Math.floor(previousStartMs / DAY_MS) * DAY_MS + table.anchorMinutes * MINUTE_MS - DAY_MS;
-  const slotAfter = (ms: number): number => Math.floor((ms - baseMs) / table.everyMs) + 1;
+  const { everyMs, anchorMinutes } = table;
+  const baseMs = anchorMinutes === null ? previousStartMs : anchorMinutes * MINUTE_MS;
+  const slotAfter = (ms: number): number => Math.floor((ms - baseMs) / everyMs) + 1;
   const first = slotAfter(previousStartMs);
   const next = Math.max(first, slotAfter(nowMs - 1));
-  return { atMs: baseMs + next * table.everyMs, skippedSlots: next - first };
+  return { atMs: baseMs + next * everyMs, skippedSlots: next - first };
 }

@@ -44,7 +44,11 @@ export function classify(path: readonly string[], value: JsonValue): TypedValue 
   if (typeof value === 'string') return classifyText(path, value);
   if (typeof value === 'boolean') return { type: 'boolean', value };
   if (typeof value === 'number') {
-    return { type: Number.isInteger(value) ? 'bigint' : 'double precision', value };
+    if (!Number.isInteger(value)) return { type: 'double precision', value };
+    // Beyond 2^53 its digits are not all shown, and beyond 2^63 it is no bigint.
+    return Number.isSafeInteger(value)
+      ? { type: 'bigint', value }
+      : classifyNumber(BigInt(value).toString());
   }
   if (value instanceof ExactNumber) return classifyNumber(value.text);
   throw new TypeError('classify takes scalars only');
@@ -86,9 +90,16 @@ function significant(text: string): string {
   const [, sign = '', whole = '', fraction = '', exponent = '0'] =
     /^(-?)(\d+)(?:\.(\d+))?(?:[eE]([+-]?\d+))?$/.exec(text) ?? [];
   const digits = (whole + fraction).replace(/^0+/, '');
-  const trimmed = digits.replace(/0+$/, '');
+  const trimmed = withoutFinalZeros(digits);
   if (trimmed === '') return '0';
   return `${sign}${trimmed}e${Number(exponent) - fraction.length + digits.length - trimmed.length}`;
+}
+
+/** Not by a regular expression: `/0+$/` takes quadratic time on `1000…0001`. */
+function withoutFinalZeros(digits: string): string {
+  let end = digits.length;
+  while (digits[end - 1] === '0') end -= 1;
+  return digits.slice(0, end);
 }
 
 /**
@@ -121,8 +132,8 @@ export function storableText(text: string): string {
   return withoutNul.isWellFormed() ? withoutNul : withoutNul.toWellFormed();
 }
 
-/** Integers that a double holds exactly. */
-const SAFE_INTEGER_MAX = 2 ** 53;
+/** A double holds every integer up to here; of those beyond it skips some. */
+const SAFE_INTEGER_MAX = 2n ** 53n;
 
 /**
  * The column type that takes a value among those a field already has; undefined when it needs a
@@ -135,9 +146,15 @@ export function fittingType(
 ): ColumnType | undefined {
   if (existing.has(value.type)) return value.type;
   const isInteger = value.type === 'bigint';
-  if (isInteger && Math.abs(Number(value.value)) <= SAFE_INTEGER_MAX) {
-    if (existing.has('double precision')) return 'double precision';
+  if (isInteger && existing.has('double precision') && isSafeInteger(value.value)) {
+    return 'double precision';
   }
   if ((isInteger || value.type === 'double precision') && existing.has('numeric')) return 'numeric';
   return undefined;
+}
+
+/** By BigInt, since `Number('9007199254740993')` is 2^53 and would look safe. */
+function isSafeInteger(value: TypedValue['value']): boolean {
+  const integer = BigInt(value);
+  return integer >= -SAFE_INTEGER_MAX && integer <= SAFE_INTEGER_MAX;
 }

@@ -47,6 +47,18 @@ export const DATABASE_ERRORS = {
     message: 'PostgreSQL refused a record (SQLSTATE {sqlstate} at {place}).',
     next: 'The record is kept in _sdc_rejected with this reason; the rest of its page is loaded.',
   },
+  REJECTS_REFUSED: {
+    recovery: 'fail-stream',
+    message:
+      'PostgreSQL refused rows of {schema}._sdc_rejected (SQLSTATE {sqlstate}); nothing of the page was loaded.',
+    next: 'Take away the constraint or trigger that somebody put on _sdc_rejected; the next sync goes on.',
+  },
+  WAREHOUSE_KEY_MISSING: {
+    recovery: 'fail-stream',
+    message:
+      'A table of the warehouse has lost its primary key or unique constraint (SQLSTATE {sqlstate}).',
+    next: 'Add it again, or drop the table: it is made anew, and a backfill fills it.',
+  },
   SLICE_TAKEN: {
     recovery: 'retry',
     message: 'Another attempt moved the checkpoint of stream {stream}; this one wrote nothing.',

@@ -44,19 +44,26 @@ export async function openConnection(
   const stored = await readConnection(pool, schema);
   if (stored === undefined) throw new ClosehaulError('CONNECTION_UNKNOWN', { schema });
   refuseOther(request, stored);
-  if (stored.workflowId !== request.workflowId) {
-    if (await request.isOwnerRunning(stored.workflowId)) {
-      throw new ClosehaulError('CONNECTION_TAKEN', { schema, workflow: stored.workflowId });
-    }
-  }
-  await query(
-    pool,
-    `UPDATE closehaul.connections SET workflow_id = $2, start_date = least(start_date, $3)
-      WHERE schema_name = $1`,
-    [schema, request.workflowId, request.startDate],
-  );
+  await claim(pool, request, stored.workflowId);
   await createSchema(pool, schema);
   return { ...stored, workflowId: request.workflowId };
+}
+
+/** Takes the connection over from a workflow that is gone; of two that try at once, one gets it. */
+async function claim(pool: pg.Pool, request: OpenRequest, owner: string): Promise<void> {
+  const { schema, workflowId } = request;
+  if (owner !== workflowId && (await request.isOwnerRunning(owner))) {
+    throw new ClosehaulError('CONNECTION_TAKEN', { schema, workflow: owner });
+  }
+  const claimed = await query(
+    pool,
+    `UPDATE closehaul.connections SET workflow_id = $2, start_date = least(start_date, $3)
+      WHERE schema_name = $1 AND workflow_id IN ($2, $4) RETURNING schema_name`,
+    [schema, workflowId, request.startDate, owner],
+  );
+  if (claimed.length > 0) return;
+  const winner = (await readConnection(pool, schema))?.workflowId ?? owner;
+  throw new ClosehaulError('CONNECTION_TAKEN', { schema, workflow: winner });
 }
 
 function refuseOther(request: OpenRequest, stored: StoredConnection): void {

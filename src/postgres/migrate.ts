@@ -1,7 +1,7 @@
 import { fileURLToPath } from 'node:url';
 import { runner } from 'node-pg-migrate';
 import pg from 'pg';
-import { databaseError } from './sqlstate.js';
+import { databaseError, sqlstateOf } from './sqlstate.js';
 
 const MIGRATIONS_FOLDER = fileURLToPath(new URL('../../sql', import.meta.url));
 
@@ -36,7 +36,8 @@ export async function createDatabase(adminUrl: string, name: string): Promise<vo
     const { rowCount } = await client.query('SELECT 1 FROM pg_database WHERE datname = $1', [name]);
     if (rowCount === 0) await client.query(`CREATE DATABASE ${pg.escapeIdentifier(name)}`);
   } catch (error) {
-    throw databaseError(error);
+    // Another process was faster.
+    if (!['42P04', '23505'].includes(sqlstateOf(error))) throw databaseError(error);
   } finally {
     await client.end().catch(() => undefined);
   }

@@ -22,14 +22,10 @@ const TIMESTAMPTZ_OID = 1184;
 const BIGINT_OID = 20;
 
 export function createPool(options: PoolOptions): pg.Pool {
-  const types = {
-    getTypeParser: ((oid: number, format?: 'text' | 'binary') => {
-      if (oid === TIMESTAMPTZ_OID) return readInstant;
-      // Counts and versions of ours stay far below 2^53.
-      if (oid === BIGINT_OID) return Number;
-      return pg.types.getTypeParser(oid, format as 'text');
-    }) as typeof pg.types.getTypeParser,
-  };
+  const types = new pg.TypeOverrides();
+  types.setTypeParser(TIMESTAMPTZ_OID, readInstant);
+  // Counts and versions of ours stay far below 2^53.
+  types.setTypeParser(BIGINT_OID, Number);
   const pool = new pg.Pool({
     connectionString: options.url,
     max: options.sizeMax,
@@ -37,8 +33,11 @@ export function createPool(options: PoolOptions): pg.Pool {
     connectionTimeoutMillis: 10_000,
     keepAlive: true,
     types,
+    // Statements are sent without waiting for the answer of the one before; see load.ts.
+    pipeline: true,
     options: [
       '-c TimeZone=UTC',
+      '-c DateStyle=ISO',
       `-c statement_timeout=${STATEMENT_TIMEOUT_MS}`,
       `-c lock_timeout=${LOCK_TIMEOUT_MS}`,
       `-c idle_in_transaction_session_timeout=${STATEMENT_TIMEOUT_MS}`,
@@ -53,10 +52,18 @@ function readInstant(text: string): Instant | string {
   return parseInstant(text) ?? text;
 }
 
-/** Runs `work` in one transaction; any error rolls it back and comes out of our catalogue. */
+/** Explicit, since a database may have another default, and the fence counts on this one. */
+const BEGIN = 'BEGIN ISOLATION LEVEL READ COMMITTED';
+
+/**
+ * Runs `work` in one transaction; any error rolls it back and comes out as `work` threw it. `first`
+ * is a statement without parameters that travels with BEGIN; it has a snapshot of its own, so the
+ * next one sees whatever was committed while `first` waited for a lock.
+ */
 export async function inTransaction<T>(
   pool: pg.Pool,
   work: (client: pg.PoolClient) => Promise<T>,
+  first?: string,
 ): Promise<T> {
   const client = await pool.connect().catch((error: unknown) => {
     throw databaseError(error);
@@ -68,9 +75,11 @@ export async function inTransaction<T>(
   };
   client.on('error', onError);
   try {
-    await client.query('BEGIN');
+    await client.query(first === undefined ? BEGIN : `${BEGIN}; ${first}`);
     const result = await work(client);
-    await client.query('COMMIT');
+    const { command } = await client.query('COMMIT');
+    // PostgreSQL answers so, and without an error, when a failed statement went unnoticed.
+    if (command === 'ROLLBACK') throw new TypeError('a failed transaction was committed');
     return result;
   } catch (error) {
     await client.query('ROLLBACK').catch((rollbackError: unknown) => {

@@ -34,7 +34,10 @@ export function createRateBudget(pool: pg.Pool, apiKey: string): RateBudget {
 const TAKE = `
 WITH held AS (
   SELECT *, clock_timestamp() AS at, resets_at <= clock_timestamp() AS is_over,
-         extract(epoch FROM blocked_until - clock_timestamp()) * 1000 AS blocked_ms
+         -- Before PostgreSQL 17 nothing can be subtracted from -infinity.
+         CASE WHEN blocked_until > clock_timestamp()
+              THEN extract(epoch FROM blocked_until - clock_timestamp()) * 1000
+              ELSE 0 END AS blocked_ms
     FROM closehaul.rate_budgets WHERE budget = $1 AND endpoint_group = $2 FOR UPDATE
 )
 UPDATE closehaul.rate_budgets b

@@ -2,7 +2,7 @@ import type pg from 'pg';
 import type { Instant } from '../core/instant.js';
 import type { Counts } from './checkpoints.js';
 import { planCheckpoints, type PlannedSlice, type SliceRef } from './checkpoints.js';
-import { inTransaction } from './pool.js';
+import { inTransaction, query } from './pool.js';
 import { databaseError } from './sqlstate.js';
 
 /** A sync: the historical one, an incremental one, a backfill. */
@@ -17,7 +17,8 @@ export interface RunRef {
 
 /**
  * Begins a run: stores the slices that are new and returns all that are open, those that an earlier
- * run of the job left behind included. The live job forgets its closed slices first.
+ * run of the job left behind included. The live job forgets its closed slices first, save those
+ * whose counts no run has taken yet because the one before never came to its end.
  */
 export async function beginRun(
   pool: pg.Pool,
@@ -33,7 +34,8 @@ export async function beginRun(
       );
       if (ref.kind === 'incremental') {
         await client.query(
-          'DELETE FROM closehaul.checkpoints WHERE schema_name = $1 AND job = $2 AND is_done',
+          `DELETE FROM closehaul.checkpoints
+            WHERE schema_name = $1 AND job = $2 AND is_done AND pages = 0`,
           [ref.schema, ref.job],
         );
       }
@@ -169,7 +171,8 @@ export async function markStreams(
   streams: readonly string[],
   status: string,
 ): Promise<void> {
-  await pool.query(
+  await query(
+    pool,
     'UPDATE closehaul.streams SET status = $3 WHERE schema_name = $1 AND stream = ANY($2::text[])',
     [schema, streams, status],
   );

@@ -1,3 +1,5 @@
+import pg from 'pg';
+import { byteLength, chooseName, TABLE_BYTES_MAX } from '../core/naming.js';
 import type { ColumnType } from '../core/typing.js';
 import { quote } from './pool.js';
 
@@ -21,7 +23,7 @@ export interface TableShape {
 
 export interface DataColumn {
   readonly name: string;
-  readonly type: ColumnType;
+  readonly type: ColumnType | 'uuid';
 }
 
 /** Stitch's system columns, and ours beside them (`_sdc_deleted_at`, `_sdc_record_hash`). */
@@ -39,30 +41,41 @@ export function levelColumns(table: Pick<TableShape, 'levels'>): readonly string
   return Array.from({ length: table.levels }, (_, level) => `_sdc_level_${level}_id`);
 }
 
+/** Columns that every table of PostgreSQL has, and no field can be called like. */
+const POSTGRES_COLUMNS = ['tableoid', 'xmin', 'cmin', 'xmax', 'cmax', 'ctid'];
+
 /** Names that no field may take in this table. */
-export function systemColumns(
+export function reservedColumns(
   table: Pick<TableShape, 'kind' | 'levels' | 'keyColumn'>,
 ): readonly string[] {
-  const own = table.kind === 'root' ? [...ROOT_SYSTEM, { name: RECORD_HASH }] : SUBTABLE_SYSTEM;
-  return [table.keyColumn, ...levelColumns(table), ...own.map(({ name }) => name)];
+  const own = systemColumns(table).map(({ name }) => name);
+  return [...POSTGRES_COLUMNS, table.keyColumn, ...levelColumns(table), ...own];
+}
+
+/** The system columns that are no part of a row's place: all but its key and its levels. */
+export function systemColumns(table: Pick<TableShape, 'kind'>): readonly DataColumn[] {
+  return table.kind === 'root'
+    ? [...ROOT_SYSTEM, { name: RECORD_HASH, type: 'uuid' }]
+    : SUBTABLE_SYSTEM;
 }
 
 export function qualified(schema: string, name: string): string {
   return `${quote(schema)}.${quote(name)}`;
 }
 
-/** CREATE TABLE with its key; the fields come by `addColumns`. */
-export function createTable(table: TableShape): string {
+/** CREATE TABLE with its key. Its columns lie in the order of their names' bytes, as Stitch's do. */
+export function createTable(table: TableShape, columns: readonly DataColumn[]): string {
   const isRoot = table.kind === 'root';
-  const system = isRoot ? ROOT_SYSTEM : SUBTABLE_SYSTEM;
+  const keys = new Set([...keyColumns(table), RECORD_HASH]);
+  const all: DataColumn[] = [
+    { name: table.keyColumn, type: 'text' },
+    ...levelColumns(table).map((name) => ({ name, type: 'bigint' }) as const),
+    ...systemColumns(table),
+    ...columns,
+  ];
+  all.sort((a, b) => Buffer.compare(Buffer.from(a.name), Buffer.from(b.name)));
   const lines = [
-    `${quote(table.keyColumn)} text NOT NULL`,
-    ...levelColumns(table).map((name) => `${quote(name)} bigint NOT NULL`),
-    ...system.map(({ name, type }) => {
-      const isKey = table.loading === 'append' && name === '_sdc_sequence';
-      return `${quote(name)} ${type}${isKey ? ' NOT NULL' : ''}`;
-    }),
-    ...(isRoot ? [`${quote(RECORD_HASH)} uuid NOT NULL`] : []),
+    ...all.map(({ name, type }) => `${quote(name)} ${type}${keys.has(name) ? ' NOT NULL' : ''}`),
     `PRIMARY KEY (${keyColumns(table).map(quote).join(', ')})`,
     // What makes a re-read of an append-only record add nothing: one row for each distinct version.
     ...(isRoot && table.loading === 'append'
@@ -91,7 +104,8 @@ function recordset(table: TableShape, columns: readonly DataColumn[]): string {
     'n bigint',
     ...(table.kind === 'root' ? ['h uuid'] : []),
     ...levelColumns(table).map((_, level) => `l${level} bigint`),
-    ...columns.map(({ type }, index) => `c${index} ${type}`),
+    // A jsonb cell travels as a text; as jsonb, that text would be a JSON string and no array.
+    ...columns.map(({ type }, index) => `c${index} ${type === 'jsonb' ? 'text' : type}`),
   ];
   return `json_to_recordset($1::json) AS r(${parts.join(', ')})`;
 }
@@ -119,7 +133,7 @@ export function insertRows(table: TableShape, columns: readonly DataColumn[]): s
     'now()',
     '$3::bigint + r.n',
     ...(isRoot ? ['r.h'] : []),
-    ...columns.map((_, index) => `r.c${index}`),
+    ...columns.map(({ type }, index) => `r.c${index}${type === 'jsonb' ? '::jsonb' : ''}`),
   ];
   const insert =
     `INSERT INTO ${qualified(table.schema, table.name)} AS t (${names.map(quote).join(', ')})\n` +
@@ -135,34 +149,42 @@ function onConflict(table: TableShape, names: readonly string[]): string {
   const assignments = names
     .filter((name) => name !== table.keyColumn)
     .map((name) => `${quote(name)} = excluded.${quote(name)}`);
-  // Newer wins, and a record that did not change is not written again: no dead row, no new
-  // `_sdc_batched_at` that would send every downstream model over the whole table.
+  // Newer wins.
   return (
     `ON CONFLICT (${key}) DO UPDATE SET ${assignments.join(', ')}\n` +
-    `WHERE t.${RECORD_HASH} IS DISTINCT FROM excluded.${RECORD_HASH}\n` +
-    `  AND coalesce(excluded.${version} >= t.${version}, t.${version} IS NULL)`
+    `WHERE coalesce(excluded.${version} >= t.${version}, t.${version} IS NULL)`
   );
 }
 
-/** How many of the rows `$1` are there already in exactly this version. */
-export function countUnchanged(table: TableShape): string {
+/**
+ * Which of the keys `$1` with the hashes `$2` are there in exactly this version, as positions. They
+ * are not written again: no dead row, no new `_sdc_batched_at` that would send every downstream
+ * model over the whole table. `$3`: what was written before then may lack what was dropped by hand.
+ */
+export function findUnchanged(table: TableShape): string {
   return (
-    `SELECT count(*) AS unchanged FROM json_to_recordset($1::json) AS r(k text, h uuid)\n` +
-    `  JOIN ${qualified(table.schema, table.name)} t ON t.${quote(table.keyColumn)} = r.k AND t.${RECORD_HASH} = r.h`
+    `SELECT r.position - 1 AS index\n` +
+    `  FROM unnest($1::text[], $2::uuid[]) WITH ORDINALITY AS r(k, h, position)\n` +
+    `  JOIN ${qualified(table.schema, table.name)} t ON t.${quote(table.keyColumn)} = r.k AND t.${RECORD_HASH} = r.h\n` +
+    ` WHERE $3::timestamptz IS NULL OR t._sdc_batched_at >= $3`
   );
 }
 
-/** Removes the subtable rows of the parents `$1`, which are about to be written again. */
-export function deleteChildren(table: TableShape): string {
-  return `DELETE FROM ${qualified(table.schema, table.name)} WHERE ${quote(table.keyColumn)} = ANY($1::text[])`;
+/** Removes the rows of all `subtables` for the parents `$1`, which are about to be written again. */
+export function deleteChildren(subtables: readonly TableShape[]): string {
+  const deletes = subtables.map(({ schema, name, keyColumn }, index) => {
+    const target = qualified(schema, name);
+    return `d${index} AS (DELETE FROM ${target} WHERE ${quote(keyColumn)} = ANY($1::text[]))`;
+  });
+  return `WITH ${deletes.join(',\n')}\nSELECT`;
 }
 
 /**
  * The view with the latest version of each append-only record, without the deleted ones; for a
  * subtable, the rows of those versions.
  */
-export function currentView(root: TableShape, table: TableShape): string {
-  const view = qualified(table.schema, `${table.name}_current`);
+export function currentView(root: ViewedTable, table: ViewedTable): string {
+  const view = qualified(table.schema, table.viewName);
   const key = quote(root.keyColumn);
   if (table.kind === 'root') {
     return (
@@ -175,9 +197,40 @@ export function currentView(root: TableShape, table: TableShape): string {
   return (
     `CREATE OR REPLACE VIEW ${view} AS\n` +
     `SELECT s.* FROM ${qualified(table.schema, table.name)} s\n` +
-    `  JOIN ${qualified(root.schema, `${root.name}_current`)} c\n` +
+    `  JOIN ${qualified(root.schema, root.viewName)} c\n` +
     `    ON c.${key} = s.${quote(table.keyColumn)} AND c._sdc_sequence = s._sdc_sequence`
   );
+}
+
+export interface ViewedTable extends TableShape {
+  readonly viewName: string;
+}
+
+const VIEW_ENDING = '_current';
+
+/**
+ * `<table>_current`; with a hash before the ending where that is too long, or is a table's own name
+ * (`activities__a` beside `activities__a_current`).
+ */
+export function viewName(table: string, tableNames: ReadonlySet<string>): string {
+  const wanted = table + VIEW_ENDING;
+  if (byteLength(wanted) <= TABLE_BYTES_MAX && !tableNames.has(wanted)) return wanted;
+  const bytesMax = TABLE_BYTES_MAX - VIEW_ENDING.length;
+  return chooseName(table, wanted, new Set([table]), bytesMax) + VIEW_ENDING;
+}
+
+/** Keeps the names of a schema as they are until the transaction ends; many may hold it at once. */
+export function holdNames(schema: string): string {
+  return `SELECT pg_advisory_xact_lock_shared(hashtextextended(${namesLock(schema)}, 0))`;
+}
+
+/** Waits until nobody holds the names, then changes them alone. */
+export function takeNames(schema: string): string {
+  return `SELECT pg_advisory_xact_lock(hashtextextended(${namesLock(schema)}, 0))`;
+}
+
+function namesLock(schema: string): string {
+  return pg.escapeLiteral(`closehaul names ${schema}`);
 }
 
 export function createRejected(schema: string): string {
