@@ -67,7 +67,7 @@ export class Secret {
 }
 
 /** Variables of ours; a name of this kind that is not here is a mistake worth telling. */
-const KNOWN = [
+export const VARIABLES = [
   'CLOSE_API_KEY',
   'CLOSE_API_KEY_FILE',
   'CLOSE_API_URL',
@@ -100,7 +100,7 @@ export function readConfig(env: NodeJS.ProcessEnv = process.env): Config {
   const wrong = Object.keys(env).filter(
     (name) =>
       OURS.test(name) &&
-      !(KNOWN as readonly string[]).includes(name) &&
+      !(VARIABLES as readonly string[]).includes(name) &&
       !KEY_OF_CONNECTION.test(name),
   );
   const parsed = schema.safeParse(env);
