@@ -1,4 +1,9 @@
-import { WorkflowIdConflictPolicy, type Client, type WorkflowHandle } from '@temporalio/client';
+import {
+  isGrpcServiceError,
+  WorkflowIdConflictPolicy,
+  type Client,
+  type WorkflowHandle,
+} from '@temporalio/client';
 import { WorkflowNotFoundError } from '@temporalio/common';
 import {
   connectionWorkflowId,
@@ -73,7 +78,8 @@ export function handleOf(client: Client, name: string): WorkflowHandle {
   return client.workflow.getHandle(connectionWorkflowId(checkOptions({ name }).schema));
 }
 
-const QUERY_TIMEOUT_MS = 10_000;
+/** A query first goes to the worker that had the workflow last; if it was killed, that takes 10 s. */
+const QUERY_TIMEOUT_MS = 30_000;
 
 /** Throws CONNECTION_NOT_RUNNING, WORKER_ABSENT. */
 export async function readStatus(client: Client, name: string): Promise<StatusAnswer> {
@@ -86,6 +92,9 @@ export async function readStatus(client: Client, name: string): Promise<StatusAn
     throw asConnectionError(error, handle.workflowId);
   }
 }
+
+/** gRPC's code for an answer that did not come in time. */
+const DEADLINE = 4;
 
 export async function signal(
   client: Client,
@@ -105,8 +114,7 @@ export function asConnectionError(error: unknown, workflow: string): unknown {
   if (error instanceof WorkflowNotFoundError) {
     return new ClosehaulError('CONNECTION_NOT_RUNNING', { workflow }, { cause: error });
   }
-  const text = error instanceof Error ? `${error.name} ${error.message}` : '';
-  if (/deadline|no poller|timed? ?out/i.test(text)) {
+  if (error instanceof Error && isGrpcServiceError(error.cause) && Number(error.cause.code) === DEADLINE) {
     return new ClosehaulError('WORKER_ABSENT', { workflow }, { cause: error });
   }
   return error;
