@@ -48,7 +48,8 @@ export async function syncSlices(
  * the checkpoint beside the rows and from nowhere else, so any attempt, on any worker, at any time,
  * goes on exactly behind the last page that was committed.
  *
- * Returns counts for people; `isDone` is false when the time box ended first.
+ * Returns counts for people; `isDone` is false when the time box ended first, or when a passing
+ * failure came after some pages.
  */
 async function syncSlice(ref: SliceRef, deps: ActivityDeps): Promise<SliceProgress> {
   const { pool, nowMs, probe } = deps;
@@ -88,6 +89,11 @@ async function syncSlice(ref: SliceRef, deps: ActivityDeps): Promise<SliceProgre
       if (progress.isDone || nowMs() >= stopsAtMs) break;
       cancellationSignal.throwIfAborted();
     }
+  } catch (error) {
+    // Pages that were committed are progress: the next activity then begins with fresh patience,
+    // while one that fails at its first page waits longer each time.
+    const isPassing = error instanceof ClosehaulError && error.recovery === 'retry';
+    if (progress.pages === 0 || !isPassing || cancellationSignal.aborted) throw error;
   } finally {
     clearInterval(ticker);
   }

@@ -1,0 +1,140 @@
+import type pg from 'pg';
+import { denest, type Denested, type Reject } from '../../src/core/denest.js';
+import type { Instant } from '../../src/core/instant.js';
+import { LAYOUTS, type LayoutName } from '../../src/core/layout.js';
+import type { SourceStream } from '../../src/core/ports.js';
+import type { JsonRecord } from '../../src/core/record.js';
+import { sliceId, type Position } from '../../src/core/stream.js';
+import { Catalog } from '../../src/postgres/catalog.js';
+import { planCheckpoints, type Counts, type SliceRef } from '../../src/postgres/checkpoints.js';
+import { openConnection, registerStreams } from '../../src/postgres/connections.js';
+import { loadPage } from '../../src/postgres/load.js';
+import { migrate } from '../../src/postgres/migrate.js';
+import { inTransaction, quote } from '../../src/postgres/pool.js';
+import { testDatabase, type TestDatabase } from '../support/stack.js';
+
+export const SCHEMA = 'stitch_closeio';
+export const FROM = '2024-01-01T00:00:00.000000Z' as Instant;
+export const LIVE_FROM = '2026-01-01T00:00:00.000000Z' as Instant;
+export const RECEIVED_AT = '2026-01-02T03:04:05.678901Z' as Instant;
+
+/** Streams as the product has them, without what only the source needs. */
+export const LEADS: SourceStream = {
+  ...{ name: 'leads', loading: 'upsert', key: 'id' },
+  ...{ versionField: 'date_updated', clockField: 'date_updated' },
+  ...{ volatileFields: [], customFields: [] },
+  parts: [{ name: 'lead', sliceDays: null, overlapMs: 0, readsFuture: false }],
+};
+export const ACTIVITIES: SourceStream = {
+  ...{ name: 'activities', loading: 'append', key: 'id' },
+  ...{ versionField: 'date_updated', clockField: 'date_created' },
+  ...{ volatileFields: ['user_name'], customFields: [] },
+  parts: [{ name: 'activity', sliceDays: 30, overlapMs: 0, readsFuture: true }],
+};
+export const STREAMS = [LEADS, ACTIVITIES] as const;
+
+export interface Options {
+  readonly catalog?: Catalog;
+  readonly probe?: (point: string) => void | Promise<void>;
+  readonly ref?: SliceRef;
+  readonly version?: number;
+  readonly next?: Position | null;
+  readonly rejects?: readonly Reject[];
+  readonly pool?: pg.Pool;
+}
+
+/** A migrated database with one open connection, for one test file or one test. */
+export interface Warehouse extends TestDatabase {
+  readonly catalog: Catalog;
+  /** De-nests and loads records as one page of a slice of their own; gives the counts. */
+  load(stream: SourceStream, records: readonly JsonRecord[], options?: Options): Promise<Counts>;
+  /** A new slice, planned and open. */
+  slice(stream: SourceStream, job?: string, bookmarkOnClose?: Instant): Promise<SliceRef>;
+  rows(text: string, values?: readonly unknown[]): Promise<Record<string, unknown>[]>;
+  /** All rows of a table, in the order of keys and positions. */
+  table(name: string, columns?: string): Promise<Record<string, unknown>[]>;
+  /** Another worker's copy of the names. */
+  otherCatalog(): Promise<Catalog>;
+}
+
+/** Key and levels, by whatever name the layout has for the key. */
+const ROW_ORDER = ['_sdc_source_key_id', 'id', '_sdc_level_0_id', '_sdc_level_1_id']
+  .map((name) => `to_jsonb(t)->'${name}'`)
+  .join(', ');
+
+let sliceCount = 0;
+
+export async function openWarehouse(layout: LayoutName = 'stitch'): Promise<Warehouse> {
+  const database = await testDatabase();
+  const { pool } = database;
+  await migrate(database.url);
+  await openConnection(pool, {
+    ...{ schema: SCHEMA, name: 'Stitch Closeio', layout, organizationId: 'orga_1' },
+    ...{ startDate: FROM, liveFrom: LIVE_FROM, workflowId: 'close-stitch_closeio' },
+    isOwnerRunning: () => Promise.resolve(false),
+  });
+  await registerStreams(pool, SCHEMA, STREAMS, LIVE_FROM);
+  const catalog = await Catalog.open(pool, SCHEMA, layout, STREAMS);
+
+  const rows: Warehouse['rows'] = async (text, values = []) =>
+    (await pool.query<Record<string, unknown>>(text, [...values])).rows;
+  const slice: Warehouse['slice'] = async (stream, job = 'initial', bookmarkOnClose) => {
+    sliceCount += 1;
+    const from = new Date(Date.UTC(2024, 0, 1) + sliceCount * 1000).toISOString();
+    const planned = {
+      ...{ stream: stream.name, part: stream.parts[0]?.name ?? '', to: LIVE_FROM },
+      ...{ from: from.replace('Z', '000Z') as Instant, bookmarkOnClose: bookmarkOnClose ?? null },
+    };
+    await inTransaction(pool, (client) => planCheckpoints(client, SCHEMA, job, [planned]));
+    return { schema: SCHEMA, job, stream: stream.name, slice: sliceId(planned) };
+  };
+  return {
+    ...database,
+    ...{ catalog, rows, slice },
+    otherCatalog: () => Catalog.open(pool, SCHEMA, layout, STREAMS),
+    table: (name, columns = '*') =>
+      rows(`SELECT ${columns} FROM ${quote(SCHEMA)}.${quote(name)} t ORDER BY ${ROW_ORDER}`),
+    async load(stream, records, options = {}) {
+      const { denested, rejects } = denestAll(records, stream, layout);
+      return loadPage(
+        {
+          ref: options.ref ?? (await slice(stream)),
+          ...{ version: options.version ?? 0, receivedAt: RECEIVED_AT },
+          ...{ records: denested, rejects: [...rejects, ...(options.rejects ?? [])] },
+          ...{ next: options.next ?? null, totalRecords: null, requests: 1 },
+        },
+        {
+          pool: options.pool ?? pool,
+          catalog: options.catalog ?? catalog,
+          probe: options.probe ?? ((): void => undefined),
+        },
+      );
+    },
+  };
+}
+
+export function denestAll(
+  records: readonly JsonRecord[],
+  stream: SourceStream,
+  layout: LayoutName,
+): { denested: Denested[]; rejects: Reject[] } {
+  const denested: Denested[] = [];
+  const rejects: Reject[] = [];
+  for (const record of records) {
+    const result = denest(record, stream, LAYOUTS[layout]);
+    if ('reject' in result) rejects.push(result.reject);
+    else denested.push(result);
+  }
+  return { denested, rejects };
+}
+
+/** Counts with what is not named being 0. */
+export function counts(some: Partial<Counts>): Counts {
+  const none = { inserted: 0, updated: 0, unchanged: 0, stale: 0, rejected: 0, rows: 0 };
+  return { fetched: 0, ...none, ...some };
+}
+
+/** A version of a record by its second. */
+export function at(second: number): string {
+  return `2025-06-01T00:00:${String(second).padStart(2, '0')}.000001+00:00`;
+}

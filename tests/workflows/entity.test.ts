@@ -1,0 +1,225 @@
+import type { Client, WorkflowHandle } from '@temporalio/client';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { connectionWorkflowId, SIGNALS, TASK_QUEUE, WORKFLOW_TYPES } from '../../src/contract.js';
+import type { Sandbox } from '../../src/sandbox/sandbox.js';
+import type { RunningWorker } from '../../src/worker.js';
+import { isSettled, startConnection, statusOf, untilStatus } from '../support/e2e-connection.js';
+import {
+  TEST_KEY,
+  testClient,
+  testDatabase,
+  testSandbox,
+  testWorker,
+  until,
+  type TestDatabase,
+} from '../support/stack.js';
+
+let client: Client;
+let database: TestDatabase;
+let sandbox: Sandbox;
+let worker: RunningWorker | undefined;
+
+beforeAll(async () => {
+  client = await testClient();
+  database = await testDatabase();
+  sandbox = await testSandbox({ leads: 40, activities: 400 });
+  worker = await testWorker(database.url, sandbox.url);
+});
+
+afterAll(async () => {
+  await worker?.stop();
+  await sandbox?.stop();
+  await database?.close();
+  await client?.connection.close();
+});
+
+/** So that one test's trouble is not the next one's. */
+afterEach(async () => {
+  sandbox.setFaults([]);
+  sandbox.setApiKey(null);
+  for await (const { workflowId } of client.workflow.list({ query: 'ExecutionStatus="Running"' })) {
+    await client.workflow
+      .getHandle(workflowId)
+      .terminate()
+      .catch(() => undefined);
+  }
+});
+
+async function requestsNow(): Promise<number> {
+  return Promise.resolve(sandbox.stats().requests);
+}
+
+describe('a connection', () => {
+  it('goes from Pending through the historical sync to Up to date', async () => {
+    const seen = new Set<string>();
+    const handle = await startConnection(client, { name: 'Life', startDate: '2025-11-01' });
+
+    await until('up to date', async () => {
+      const status = await statusOf(handle).catch(() => undefined);
+      if (status !== undefined) seen.add(status.status);
+      return status !== undefined && isSettled(status);
+    });
+
+    for (const word of seen) {
+      expect(['Pending', 'Historical sync', 'Syncing', 'Up to date']).toContain(word);
+    }
+    expect(seen).toContain('Up to date');
+  });
+
+  it('asks nothing of Close while it is paused, and goes on after resume', async () => {
+    const handle = await startConnection(client, { name: 'Paused', every: '10s' });
+    await untilStatus(handle, 'up to date', isSettled);
+    await handle.signal(SIGNALS.pause);
+    const { nextSyncAt, syncsCompleted } = await untilStatus(
+      handle,
+      'paused',
+      ({ status }) => status === 'Paused',
+    );
+    expect(nextSyncAt).toBeNull();
+    const before = await requestsNow();
+    await handle.signal(SIGNALS.syncNow);
+    expect((await statusOf(handle)).syncsCompleted).toBe(syncsCompleted);
+    expect(await requestsNow()).toBe(before);
+
+    await handle.signal(SIGNALS.resume);
+
+    await untilStatus(handle, 'synced', (status) => status.syncsCompleted > syncsCompleted);
+  });
+
+  it('is blocked by a key that Close refuses, and freed by resume once it is good', async () => {
+    const handle = await startConnection(client, { name: 'Blocked' });
+    await untilStatus(handle, 'up to date', isSettled);
+    sandbox.setApiKey('api_another');
+    await handle.signal(SIGNALS.syncNow);
+
+    const blocked = await untilStatus(handle, 'blocked', ({ status }) => status === 'Blocked');
+    expect(blocked.problem).toMatch(/Close rejected the API key .*HTTP 401.*resume/);
+    expect(blocked.problem).not.toContain(TEST_KEY);
+
+    sandbox.setApiKey(null);
+    await handle.signal(SIGNALS.resume);
+    await handle.signal(SIGNALS.syncNow);
+    const freed = await untilStatus(
+      handle,
+      'synced again',
+      (status) => isSettled(status) && status.syncsCompleted > blocked.syncsCompleted,
+    );
+    expect(freed.problem).toBeNull();
+  });
+
+  it('goes on with the other streams when one is forbidden, and says which', async () => {
+    sandbox.setFaults(['forbidden=/lead/']);
+    const handle = await startConnection(client, { name: 'Forbidden' });
+
+    const answer = await untilStatus(
+      handle,
+      'the first syncs are over',
+      (status) => status.syncsCompleted > 0 && status.status === 'Incomplete',
+    );
+
+    const [leads, activities] = answer.streams;
+    expect(leads).toMatchObject({ name: 'leads', status: 'Incomplete', rows: 0 });
+    expect(leads?.error).toMatch(/403/);
+    expect(activities).toMatchObject({ name: 'activities', status: 'Up to date', error: null });
+    expect(activities?.rows).toBeGreaterThan(300);
+
+    sandbox.setFaults([]);
+    await handle.signal(SIGNALS.resume);
+    await untilStatus(
+      handle,
+      'leads are there too',
+      (status) => isSettled(status) && (status.streams[0]?.rows ?? 0) > 0,
+    );
+  });
+
+  it('does not end by 500 answers and cut bodies: they are tried again', async () => {
+    sandbox.setFaults(['server-error=9', 'cut-body=13']);
+    const handle = await startConnection(client, { name: 'Stormy' });
+
+    await untilStatus(handle, 'up to date', isSettled, 120_000);
+
+    const { rows } = await database.pool.query<{ count: number }>(
+      'SELECT count(*) FROM stormy.leads',
+    );
+    expect(rows[0]?.count).toBe([...sandbox.world.leads()].length);
+  }, 150_000);
+
+  it('loses none of a hundred signals that come at once', async () => {
+    const handle = await startConnection(client, { name: 'Signals' });
+    await untilStatus(handle, 'up to date', isSettled);
+
+    await Promise.all(
+      Array.from({ length: 100 }, (_, index) =>
+        handle.signal(SIGNALS.backfill, { from: '2026-10-25', id: `job-${index % 20}` }),
+      ),
+    );
+
+    const answer = await untilStatus(
+      handle,
+      'all jobs are done',
+      ({ backfills }) =>
+        backfills.length >= 10 && backfills.every(({ status }) => status === 'done'),
+      120_000,
+    );
+    expect(answer.rejectedRequests).toEqual([]);
+    const { rows } = await database.pool.query<{ count: number }>(
+      `SELECT count(DISTINCT job) FROM closehaul.runs WHERE schema_name = 'signals' AND kind = 'backfill'`,
+    );
+    expect(rows[0]?.count).toBe(20);
+  });
+
+  it('replicates what changed since, and only that is written', async () => {
+    const handle = await startConnection(client, { name: 'Changes' });
+    const { syncsCompleted } = await untilStatus(handle, 'up to date', isSettled);
+    const [lead] = [...sandbox.world.leads()];
+    const now = new Date().toISOString();
+    sandbox.world.updateLead(String(lead?.['id']), { description: 'changed', date_updated: now });
+
+    await handle.signal(SIGNALS.syncNow);
+    const { lastSync } = await untilStatus(
+      handle,
+      'synced again',
+      (status) => isSettled(status) && status.syncsCompleted > syncsCompleted,
+    );
+
+    const { rows } = await database.pool.query<{ description: string }>(
+      'SELECT description FROM changes.leads WHERE id = $1',
+      [lead?.['id']],
+    );
+    expect(rows).toEqual([{ description: 'changed' }]);
+    expect(lastSync?.kind).toBe('incremental');
+    const { rows: written } = await database.pool.query<{ updated: number; inserted: number }>(
+      `SELECT updated, inserted FROM closehaul.run_streams JOIN closehaul.runs USING (run)
+        WHERE schema_name = 'changes' AND stream = 'leads' ORDER BY started_at DESC LIMIT 1`,
+    );
+    expect(written).toEqual([{ updated: 1, inserted: 0 }]);
+  });
+});
+
+describe('input that cannot be used fails the workflow at once and names the field', () => {
+  it.each([
+    [{}, /"name"/],
+    [17, /"name"/],
+    [{ name: 'X', startDate: 'tomorrow-ish' }, /start date is no ISO 8601 date/],
+    [{ name: 'X', startDate: '2999-01-01' }, /start date lies in the future/],
+    [{ name: 'X', every: '1 fortnight' }, /frequency/],
+    [{ name: 'X', anchor: 2 }, /"anchor" must be a text/],
+    [{ name: 'X', streams: 'leads' }, /"streams" must be a list/],
+    [{ name: 'X', streams: ['invoices'] }, /There is no stream invoices/],
+    [{ name: 'X', layout: 'flat' }, /no such layout/],
+    [{ name: 'X', start_date: '2024-01-01' }, /unknown fields/],
+    [{ name: '…' }, /no letter or digit/],
+  ])('%j', async (input, message) => {
+    const handle: WorkflowHandle = await client.workflow.start(WORKFLOW_TYPES.connection, {
+      taskQueue: TASK_QUEUE,
+      workflowId: connectionWorkflowId(`bad_${Math.random().toString(36).slice(2)}`),
+      args: [input],
+    });
+
+    const failure: unknown = await handle.result().catch((error: unknown) => error);
+
+    let text = '';
+    for (let cause = failure; cause instanceof Error; cause = cause.cause) text += cause.message;
+    expect(text).toMatch(message);
+  });
+});
