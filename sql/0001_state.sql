@@ -102,6 +102,9 @@ CREATE TABLE warehouse_tables (
   table_name  text NOT NULL,
   -- How many arrays deep: 0 for a stream's own table.
   levels      int  NOT NULL,
+  -- When something that was dropped by hand was made again in the tables of a stream: what was
+  -- loaded before may lack it, and is written anew when it is read again. Only for a root.
+  repaired_at timestamptz,
   PRIMARY KEY (schema_name, path),
   UNIQUE (schema_name, table_name)
 );

@@ -10,6 +10,12 @@ import { VERSION } from './version.js';
 export async function main(argv: readonly string[]): Promise<number> {
   let exitCode = 0;
   const program = buildProgram((code) => (exitCode = code));
+  if (argv.length <= 2) {
+    program.outputHelp();
+    return 2;
+  }
+  // A reader that is gone (`status --watch | head`) is no error of ours.
+  process.stdout.on('error', () => process.exit(0));
   try {
     await program.parseAsync([...argv]);
     return exitCode;
@@ -211,17 +217,25 @@ function addServers(program: Command, setExitCode: (code: number) => void): void
     });
 }
 
-/** Aborts at the first SIGINT or SIGTERM; a second one ends the process without draining. */
+/** npm passes on a Ctrl-C that the terminal has sent us already; within this time it is the same one. */
+const SAME_SIGNAL_MS = 1_000;
+
+/** Aborts at the first SIGINT, SIGTERM or SIGHUP; a later one ends the process without draining. */
 function stopSignal(): AbortSignal {
   const controller = new AbortController();
+  let firstMs = 0;
   const onSignal = (): void => {
-    if (controller.signal.aborted) process.exit(130);
-    controller.abort();
+    if (!controller.signal.aborted) {
+      firstMs = Date.now();
+      controller.abort();
+    } else if (Date.now() - firstMs > SAME_SIGNAL_MS) {
+      console.error('Ended without draining; "npx closehaul stop" stops what still runs.');
+      process.exit(130);
+    }
   };
-  process.on('SIGINT', onSignal);
-  process.on('SIGTERM', onSignal);
+  for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(name, onSignal);
   // Nobody reads our output any more (`start | head`): stop in order, as for Ctrl-C.
-  process.stdout.on('error', () => controller.abort());
+  process.stdout.removeAllListeners('error').on('error', () => controller.abort());
   return controller.signal;
 }
 

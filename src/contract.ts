@@ -113,6 +113,8 @@ export interface RejectedRequest {
 export interface BackfillAnswer {
   readonly jobId: string;
   readonly queuedBehind: number;
+  /** `done` when the same id was asked for before. */
+  readonly status: BackfillStatus['status'];
 }
 
 // What the activities take and give. Names and counts only: no key, no record, no position.
@@ -184,6 +186,8 @@ export interface SlicesProgress extends SliceProgress {
 
 /** What a running sync tells the connection after each activity. */
 export interface ProgressReport extends SliceProgress {
+  /** Nothing came for long: the activity is being tried again, for a reason it shows. */
+  readonly isStalled: boolean;
   readonly job: string;
   readonly stream: string;
 }

@@ -27,23 +27,21 @@ export function createLog(level: Config['logLevel'], say?: (line: string) => voi
   return pino(options, readable);
 }
 
+const LOGGED = ['workflowId', 'activityType', 'attempt', 'code', 'stream', 'request', 'reason'];
+
 /**
  * Temporal's own lines go into the same log, and our process decides when to stop: by default the
  * SDK would stop workers by itself at the first SIGINT. Call once, before any connection.
  */
 export function installRuntime(log: Logger, metricsAddress: string | undefined): void {
   const logger = new DefaultLogger('WARN', ({ level, message, meta }) => {
-    // Of the meta only what names a place: the rest may hold an error with its text.
-    const { workflowId, activityType, attempt } = meta ?? {};
-    const write = level === 'ERROR' ? log.error.bind(log) : log.warn.bind(log);
-    write(
-      {
-        workflowId: workflowId as string,
-        activityType: activityType as string,
-        attempt: attempt as number,
-      },
-      message,
+    // Of the meta only what is ours or names a place: the rest may hold an error with its text.
+    const known = LOGGED.flatMap((name) =>
+      meta?.[name] === undefined ? [] : [[name, meta[name]]],
     );
+    const fields = Object.fromEntries(known) as Record<string, unknown>;
+    if (level === 'ERROR') log.error(fields, message);
+    else log.warn(fields, message);
   });
   const options: RuntimeOptions = {
     logger,

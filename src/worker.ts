@@ -6,6 +6,7 @@ import type pg from 'pg';
 import { createActivities } from './activities/index.js';
 import type { ActivityDeps, Probe } from './activities/deps.js';
 import { createCloseClient } from './close/client.js';
+import type { Warn } from './close/list-page.js';
 import { createCloseSource } from './close/source.js';
 import { CLOSE_STREAMS } from './close/streams.js';
 import type { Config } from './config.js';
@@ -102,18 +103,14 @@ function workflowCode(): { workflowBundle: { codePath: string } } | { workflowsP
 }
 
 function createDeps(options: WorkerOptions, pool: pg.Pool): ActivityDeps {
-  const { config, log } = options;
-  const sources = new Map<string, Source>();
   const catalogs = new Map<string, Promise<Catalog>>();
+  const sources = new Sources(options, pool);
   return {
     pool,
     streams: CLOSE_STREAMS,
     labelsBySchema: new Map(),
-    sourceOf(schema) {
-      const source = sources.get(schema) ?? createSource(schema, config, pool, log);
-      sources.set(schema, source);
-      return source;
-    },
+    sourceOf: (schema) => sources.of(schema),
+    provenSourceOf: (schema, signal) => sources.proven(schema, signal),
     catalogOf(schema) {
       const catalog = catalogs.get(schema) ?? openCatalog(schema, pool);
       catalogs.set(schema, catalog);
@@ -127,24 +124,54 @@ function createDeps(options: WorkerOptions, pool: pg.Pool): ActivityDeps {
   };
 }
 
-function createSource(
-  schema: string,
-  config: WorkerOptions['config'],
-  pool: pg.Pool,
-  log: Logger,
-): Source {
-  const { key, variable } = config.keyOf(schema);
-  if (key === undefined) throw new ClosehaulError('KEY_MISSING', { connection: schema, variable });
-  const apiKey = key.reveal();
-  const client = createCloseClient({
-    ...{ connection: schema, keyVariable: variable, apiKey, baseUrl: config.closeUrl },
-    version: VERSION,
-    budget: createRateBudget(pool, apiKey),
-  });
-  return createCloseSource({
-    client,
-    warn: ({ code, message }) => log.warn({ schema, code }, message),
-  });
+/** The sources of this worker, one for each connection and key. */
+class Sources {
+  private readonly bySchema = new Map<
+    string,
+    { apiKey: string; source: Source; isProven: boolean }
+  >();
+
+  constructor(
+    private readonly options: WorkerOptions,
+    private readonly pool: pg.Pool,
+  ) {}
+
+  /** With the key as it is now: a key file that was rotated is taken up without a restart. */
+  of(schema: string): Source {
+    return this.entry(schema).source;
+  }
+
+  /** Throws ORGANIZATION_CHANGED where the key reads another organization than the tables hold. */
+  async proven(schema: string, signal: AbortSignal): Promise<Source> {
+    const entry = this.entry(schema);
+    if (entry.isProven) return entry.source;
+    const connection = await readConnection(this.pool, schema);
+    const { organizationId } = await entry.source.identify(signal);
+    if (connection !== undefined && connection.organizationId !== organizationId) {
+      throw new ClosehaulError('ORGANIZATION_CHANGED', { schema });
+    }
+    entry.isProven = true;
+    return entry.source;
+  }
+
+  private entry(schema: string): { apiKey: string; source: Source; isProven: boolean } {
+    const { config, log } = this.options;
+    const { key, variable } = config.keyOf(schema);
+    if (key === undefined)
+      throw new ClosehaulError('KEY_MISSING', { connection: schema, variable });
+    const apiKey = key.reveal();
+    const known = this.bySchema.get(schema);
+    if (known?.apiKey === apiKey) return known;
+    const client = createCloseClient({
+      ...{ connection: schema, keyVariable: variable, apiKey, baseUrl: config.closeUrl },
+      version: VERSION,
+      budget: createRateBudget(this.pool, apiKey),
+    });
+    const warn: Warn = ({ code, message }) => log.warn({ schema, code }, message);
+    const entry = { apiKey, source: createCloseSource({ client, warn }), isProven: false };
+    this.bySchema.set(schema, entry);
+    return entry;
+  }
 }
 
 async function openCatalog(schema: string, pool: pg.Pool): Promise<Catalog> {

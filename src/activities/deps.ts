@@ -12,6 +12,8 @@ export interface ActivityDeps {
   readonly streams: readonly SourceStream[];
   /** The source of a connection, with its key. Throws KEY_MISSING. */
   readonly sourceOf: (schema: string) => Source;
+  /** The same, once it is sure that the key reads the organization whose tables these are. */
+  readonly provenSourceOf: (schema: string, signal: AbortSignal) => Promise<Source>;
   /** The warehouse names of a connection, read once for each worker. */
   readonly catalogOf: (schema: string) => Promise<Catalog>;
   /** Labels of custom fields as far as this worker has seen them; the database keeps them for all. */

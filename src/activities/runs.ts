@@ -30,8 +30,11 @@ export async function beginRun(
       : jobSlices(streams, connection, input),
   );
   const order = deps.streams.map(({ name }) => name);
-  const ordered = [...slices].sort((a, b) => order.indexOf(a.stream) - order.indexOf(b.stream));
-  const names = [...new Set(slices.map(({ stream }) => stream))];
+  const wanted = new Set(streams.map(({ name }) => name));
+  // A stream that was left out keeps its open slices, for the day it is wanted again.
+  const open = slices.filter(({ stream }) => wanted.has(stream));
+  const ordered = [...open].sort((a, b) => order.indexOf(a.stream) - order.indexOf(b.stream));
+  const names = [...new Set(ordered.map(({ stream }) => stream))];
   await markStreams(
     deps.pool,
     schema,
@@ -49,7 +52,9 @@ function liveSlices(
   return streams.flatMap((stream) =>
     stream.parts.map((part) => {
       const kept = bookmarks.find((b) => b.stream === stream.name && b.part === part.name);
-      const slice = liveSlice(stream, part, kept?.bookmark ?? now, now);
+      // Opening gives each part its first bookmark; without one, what lies before would be lost.
+      if (kept === undefined) throw new TypeError(`part ${part.name} has no bookmark`);
+      const slice = liveSlice(stream, part, kept.bookmark, now);
       return { ...slice, bookmarkOnClose: now };
     }),
   );

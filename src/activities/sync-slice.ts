@@ -61,7 +61,7 @@ async function syncSlice(ref: SliceRef, deps: ActivityDeps): Promise<SliceProgre
   if (checkpoint.isDone) return progress;
   const stream = streamOf(deps, ref.stream);
   const catalog = await deps.catalogOf(ref.schema);
-  const source = deps.sourceOf(ref.schema);
+  const source = await deps.provenSourceOf(ref.schema, cancellationSignal);
   const stopsAtMs = nowMs() + BOX_MS;
 
   // Close may take longer to answer than the heartbeat timeout, and a cancellation only comes with

@@ -114,7 +114,11 @@ export function asConnectionError(error: unknown, workflow: string): unknown {
   if (error instanceof WorkflowNotFoundError) {
     return new ClosehaulError('CONNECTION_NOT_RUNNING', { workflow }, { cause: error });
   }
-  if (error instanceof Error && isGrpcServiceError(error.cause) && Number(error.cause.code) === DEADLINE) {
+  if (
+    error instanceof Error &&
+    isGrpcServiceError(error.cause) &&
+    Number(error.cause.code) === DEADLINE
+  ) {
     return new ClosehaulError('WORKER_ABSENT', { workflow }, { cause: error });
   }
   return error;

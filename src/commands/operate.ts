@@ -1,3 +1,4 @@
+import { WorkflowUpdateFailedError } from '@temporalio/client';
 import Table from 'cli-table3';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Config } from '../config.js';
@@ -7,11 +8,13 @@ import {
   type BackfillInput,
   type StatusAnswer,
 } from '../contract.js';
+import { ClosehaulError } from '../errors.js';
 import { createPool } from '../postgres/pool.js';
 import { listConnections, listRuns } from '../postgres/report.js';
 import { databaseUrlOf, withClient } from './client.js';
 import {
   asConnectionError,
+  checkOptions,
   handleOf,
   readStatus,
   signal,
@@ -110,17 +113,24 @@ export async function backfill(
   await withClient(config, async (client) => {
     const handle = handleOf(client, name);
     try {
-      const job = await handle.executeUpdate<BackfillAnswer, [BackfillInput]>(
-        REQUEST_BACKFILL_UPDATE,
-        { args: [request] },
+      const job = await client.connection.withDeadline(Date.now() + UPDATE_TIMEOUT_MS, () =>
+        handle.executeUpdate<BackfillAnswer, [BackfillInput]>(REQUEST_BACKFILL_UPDATE, {
+          args: [request],
+        }),
       );
-      const behind = job.queuedBehind === 0 ? 'starts now' : `waits behind ${job.queuedBehind}`;
+      const queued = job.queuedBehind === 0 ? 'starts now' : `waits behind ${job.queuedBehind}`;
+      const behind = job.status === 'queued' ? queued : `is ${job.status}`;
       answer(output, job, `Backfill ${job.jobId} from ${request.from}: ${behind}`);
     } catch (error) {
+      if (error instanceof WorkflowUpdateFailedError && error.cause !== undefined) {
+        throw new ClosehaulError('USAGE', { detail: error.cause.message });
+      }
       throw asConnectionError(error, handle.workflowId);
     }
   });
 }
+
+const UPDATE_TIMEOUT_MS = 30_000;
 
 export async function tell(
   config: Config,
@@ -129,7 +139,17 @@ export async function tell(
   args: readonly unknown[],
   output: Output,
 ): Promise<void> {
-  await withClient(config, (client) => signal(client, name, signalName, ...args));
+  await withClient(config, async (client) => {
+    const before = signalName === 'set' ? await readStatus(client, name) : null;
+    await signal(client, name, signalName, ...args);
+    if (before === null) return;
+    // A signal has no answer; what could not be done stands in the status.
+    const { rejectedRequests } = await readStatus(client, name);
+    const rejected = rejectedRequests.at(-1);
+    if (rejected !== undefined && rejected.at !== before.rejectedRequests.at(-1)?.at) {
+      throw new ClosehaulError('USAGE', { detail: rejected.reason });
+    }
+  });
   answer(output, { signal: signalName, name }, `Signalled ${signalName} to "${name}".`);
 }
 
@@ -139,7 +159,6 @@ export async function runs(
   limit: number,
   output: Output,
 ): Promise<void> {
-  const { checkOptions } = await import('./connection.js');
   const { schema } = checkOptions({ name });
   const lines = await withPool(config, (pool) => listRuns(pool, schema, limit));
   const table = new Table({

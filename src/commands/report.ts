@@ -74,5 +74,6 @@ function shownUrl({ database }: ReportSource): string {
   if (database.isEmbedded) return database.url;
   const url = new URL(database.url);
   url.password = '';
+  for (const name of ['password', 'sslpassword']) url.searchParams.delete(name);
   return url.href;
 }

@@ -51,7 +51,7 @@ export async function start(
   const startedMs = Date.now();
   try {
     screen.say(`Closehaul ${VERSION}: Close → PostgreSQL, connection "${name}" (schema ${schema})`);
-    const running = await bringUp(config, options, { home, parts, screen, schema });
+    const running = await bringUp(config, options, { home, parts, screen, schema, stopped });
     stopped.throwIfAborted();
     const outcome = await watchFirstSyncs(
       running,
@@ -70,6 +70,7 @@ export async function start(
     await watchSyncs(running, screen, stopped);
   } catch (error) {
     if (!stopped.aborted) throw error;
+    if (options.once) throw new ClosehaulError('SYNC_INCOMPLETE', { problem: 'it was stopped' });
   } finally {
     screen.settle();
     if (parts.length > 0)
@@ -85,12 +86,13 @@ interface BringUp {
   readonly parts: Part[];
   readonly screen: Screen;
   readonly schema: string;
+  readonly stopped: AbortSignal;
 }
 
 async function bringUp(
   config: Config,
   options: StartOptions,
-  { home, parts, screen, schema }: BringUp,
+  { home, parts, screen, schema, stopped }: BringUp,
 ): Promise<Running> {
   const say = screen.say;
   // What a worker tells a log file is told here by the progress line; trouble is told as it comes.
@@ -104,9 +106,12 @@ async function bringUp(
     await checkKey(source, schema);
     say(`Close       ${new URL(closeUrl).host}`);
   }
+  stopped.throwIfAborted();
   const database = await databasePart(config, home, parts, say);
   say(`PostgreSQL  ${describeUrl(database.url)}${database.isEmbedded ? ' (embedded)' : ''}`);
+  stopped.throwIfAborted();
   const temporal = await temporalPart(config, home, parts, say);
+  stopped.throwIfAborted();
   const ui = temporal.uiUrl === null ? '' : `, Web UI ${temporal.uiUrl}`;
   say(`Temporal    ${temporal.address}${temporal.isEmbedded ? ' (embedded)' : ''}${ui}`);
 
@@ -174,6 +179,11 @@ async function resumeOrStart(
   if (isNew) return { handle, syncsWanted: 1 };
   const before = await readStatus(client, options.name);
   say(`Resuming workflow ${handle.workflowId}: ${before.status}`);
+  if (options.startDate !== undefined && before.startDate !== null) {
+    say(
+      `It began with ${before.startDate.slice(0, 10)}; "closehaul backfill" reads from another date.`,
+    );
+  }
   if (before.status === 'Blocked') await signal(client, options.name, 'resume');
   const { every, anchor, streams } = options;
   if (every !== undefined && every !== before.every) {

@@ -19,10 +19,13 @@ export async function work(config: Config, stopped: AbortSignal): Promise<void> 
     databaseUrl,
     log,
   });
-  stopped.addEventListener('abort', () => {
+  const drain = (): void => {
     log.info('draining: the page in hand is finished first');
-    void worker.stop();
-  });
+    // How it ends is told by "finished".
+    worker.stop().catch(() => undefined);
+  };
+  if (stopped.aborted) drain();
+  else stopped.addEventListener('abort', drain, { once: true });
   await worker.finished;
   log.info('worker ended');
 }

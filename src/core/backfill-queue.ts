@@ -15,6 +15,10 @@ export interface BackfillJob {
   readonly streams: readonly string[] | null;
   readonly status: 'queued' | 'running' | 'done' | 'incomplete';
   readonly records: number;
+  /** Once a part of it has run, no other request may join it: what is done is not read again. */
+  readonly hasStarted: boolean;
+  /** When an incomplete one is tried again, in milliseconds since 1970. */
+  readonly retryAtMs: number | null;
 }
 
 export type BackfillRequest = Pick<BackfillJob, 'from' | 'to' | 'streams'> & {
@@ -76,9 +80,10 @@ export function enqueue(
   | { readonly jobs: readonly BackfillJob[]; readonly job: BackfillJob }
   | { readonly reason: string } {
   const known = jobs.find((job) => job.id === request.id);
-  if (known !== undefined) return { jobs, job: known };
+  if (known !== undefined) return sameJob(jobs, known, request);
   const waiting = jobs.filter(({ status }) => status === 'queued');
-  const twin = request.id === null ? waiting.find((job) => overlaps(job, request)) : undefined;
+  const fresh = request.id === null ? waiting.filter(({ hasStarted }) => !hasStarted) : [];
+  const twin = fresh.find((job) => overlaps(job, request));
   if (twin !== undefined) {
     const job = {
       ...twin,
@@ -93,8 +98,27 @@ export function enqueue(
     };
   }
   const { from, to, streams } = request;
-  const job = { id: request.id ?? newId, from, to, streams, status: 'queued', records: 0 } as const;
+  const job: BackfillJob = {
+    ...{ id: request.id ?? newId, from, to, streams },
+    ...{ status: 'queued', records: 0, hasStarted: false, retryAtMs: null },
+  };
   return { jobs: [...jobs, job], job };
+}
+
+/** One id is one job: the same request finds it, another range under its id is refused. */
+function sameJob(
+  jobs: readonly BackfillJob[],
+  known: BackfillJob,
+  request: BackfillRequest,
+):
+  | { readonly jobs: readonly BackfillJob[]; readonly job: BackfillJob }
+  | { readonly reason: string } {
+  const isSame =
+    known.from === request.from &&
+    (request.to === null || known.to === request.to) &&
+    streamsKey(known.streams) === streamsKey(request.streams);
+  if (!isSame) return { reason: `A backfill of this id has another range; give it another id.` };
+  return { jobs, job: known };
 }
 
 function overlaps(job: BackfillJob, request: BackfillRequest): boolean {
@@ -111,11 +135,20 @@ function streamsKey(streams: readonly string[] | null): string {
   return JSON.stringify(streams && [...new Set(streams)].sort());
 }
 
+/** The job that may run now; those that asked first go first. */
+export function dueJob(jobs: readonly BackfillJob[], nowMs: number): BackfillJob | undefined {
+  return jobs.find(({ status, retryAtMs }) =>
+    status === 'queued'
+      ? true
+      : status === 'incomplete' && retryAtMs !== null && retryAtMs <= nowMs,
+  );
+}
+
 /** Changes one job; of those that ended, the last ten are kept. */
 export function updateJob(
   jobs: readonly BackfillJob[],
   id: string,
-  change: Partial<Pick<BackfillJob, 'status' | 'records'>>,
+  change: Partial<Omit<BackfillJob, 'id'>>,
 ): readonly BackfillJob[] {
   const changed = jobs.map((job) => (job.id === id ? { ...job, ...change } : job));
   const ended = changed.filter(({ status }) => status === 'done' || status === 'incomplete');

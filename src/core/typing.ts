@@ -45,10 +45,8 @@ export function classify(path: readonly string[], value: JsonValue): TypedValue 
   if (typeof value === 'boolean') return { type: 'boolean', value };
   if (typeof value === 'number') {
     if (!Number.isInteger(value)) return { type: 'double precision', value };
-    // Beyond 2^53 its digits are not all shown, and beyond 2^63 it is no bigint.
-    return Number.isSafeInteger(value)
-      ? { type: 'bigint', value }
-      : classifyNumber(BigInt(value).toString());
+    // Past 2^63 it is no bigint; as a text, so that what is loaded are the digits that it shows.
+    return Number.isSafeInteger(value) ? { type: 'bigint', value } : classifyNumber(String(value));
   }
   if (value instanceof ExactNumber) return classifyNumber(value.text);
   throw new TypeError('classify takes scalars only');

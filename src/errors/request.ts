@@ -18,7 +18,7 @@ export const REQUEST_ERRORS = {
   NAME_RESERVED: {
     recovery: 'stop-command',
     exitCode: 2,
-    message: 'The integration name would make the schema "{schema}", which is reserved.',
+    message: 'The integration name would make a schema whose name is reserved.',
     next: 'Give another name, such as "Stitch Closeio".',
   },
   CONNECTION_UNKNOWN: {

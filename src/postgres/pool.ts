@@ -43,6 +43,11 @@ export function createPool(options: PoolOptions): pg.Pool {
       `-c idle_in_transaction_session_timeout=${STATEMENT_TIMEOUT_MS}`,
     ].join(' '),
   });
+  // A worker that is killed in the middle of a statement leaves its locks behind until this notices.
+  // Not among the options above: where the system cannot do it, they would refuse the connection.
+  pool.on('connect', (client) => {
+    client.query("SET client_connection_check_interval = '2s'").catch(() => undefined);
+  });
   // An idle connection that breaks must not end the process; the next query finds a new one.
   pool.on('error', () => undefined);
   return pool;

@@ -146,22 +146,22 @@ async function storeCounts(
   );
 }
 
+/** From what is stored of the run, so that an end that is asked for again says the same. */
 async function summarize(
   client: pg.PoolClient,
   ref: RunRef,
   moved: readonly MovedCounts[],
 ): Promise<readonly StreamSummary[]> {
-  const { rows } = await client.query<{ stream: string; rows: number; bookmark: Instant | null }>(
-    'SELECT stream, rows, bookmark FROM closehaul.sync_status WHERE schema = $1',
-    [ref.schema],
+  const { rows } = await client.query<Omit<StreamSummary, 'isComplete'>>(
+    `SELECT r.stream, r.fetched, r.inserted, r.updated, r.unchanged, r.stale, r.rejected, r.rows,
+            s.bookmark, coalesce(s.rows, 0) AS "totalRows"
+       FROM closehaul.run_streams r
+       LEFT JOIN closehaul.sync_status s ON s.schema = $2 AND s.stream = r.stream
+      WHERE r.run = $1 ORDER BY r.stream`,
+    [ref.run, ref.schema],
   );
-  const standing = new Map(rows.map((row) => [row.stream, row]));
-  return moved.map(({ is_complete: isComplete, ...counts }) => ({
-    ...counts,
-    isComplete,
-    bookmark: standing.get(counts.stream)?.bookmark ?? null,
-    totalRows: standing.get(counts.stream)?.rows ?? 0,
-  }));
+  const open = new Set(moved.filter((counts) => !counts.is_complete).map(({ stream }) => stream));
+  return rows.map((row) => ({ ...row, isComplete: !open.has(row.stream) }));
 }
 
 /** Shows in `sync_status` what a stream does now. */

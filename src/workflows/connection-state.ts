@@ -1,8 +1,10 @@
 import type {
+  BackfillAnswer,
   ConnectionStatus,
   OpenResult,
   ProgressReport,
   RejectedRequest,
+  RunKind,
   RunResult,
   StatusAnswer,
   StreamStatus,
@@ -25,6 +27,8 @@ export interface ConnectionState {
   anchorMinutes: number | null;
   wantedStreams: readonly string[] | null;
   open: OpenResult | null;
+  /** Whether the connection must be opened (again) before anything is read. */
+  needsOpening: boolean;
   isPaused: boolean;
   /** Why nothing can be read until an operator acts; null when nothing is in the way. */
   blockedBy: string | null;
@@ -32,6 +36,12 @@ export interface ConnectionState {
   /** Why the last sync failed as a whole; null when it did not. */
   syncProblem: string | null;
   historical: 'pending' | 'running' | 'done' | 'incomplete';
+  /** When an incomplete historical sync is tried again, in milliseconds since 1970. */
+  historyRetryAtMs: number;
+  /** What is wrong with the history of a stream; a good incremental sync does not mend it. */
+  historyProblems: Readonly<Record<string, string>>;
+  /** The job that has loaded nothing for long, or null. */
+  stalledJob: string | null;
   isLiveRunning: boolean;
   isSyncAsked: boolean;
   previousStartMs: number;
@@ -56,7 +66,15 @@ export function newState(
   const { every, everyMs, anchorMinutes, streams } = connection;
   const state: ConnectionState = {
     ...{ connection, hasStartDate, every, everyMs, anchorMinutes, wantedStreams: streams },
-    ...{ open: null, isPaused: false, blockedBy: null, resumeAsked: false, syncProblem: null },
+    ...{
+      open: null,
+      needsOpening: true,
+      isPaused: false,
+      blockedBy: null,
+      resumeAsked: false,
+      syncProblem: null,
+    },
+    ...{ historyRetryAtMs: 0, historyProblems: {}, stalledJob: null },
     ...{ historical: 'pending', isLiveRunning: false, isSyncAsked: false },
     ...{ previousStartMs: nowMs, nextStartMs: nowMs, slotsSkipped: 0, syncsCompleted: 0 },
     ...{ lastSync: null, streams: [], backfills: [], rejectedRequests: [], revision: 0 },
@@ -81,13 +99,14 @@ export function statusOf(state: ConnectionState): ConnectionStatus {
   const isBackfilling = state.backfills.some(({ status }) => status === 'running');
   if (state.isLiveRunning || isBackfilling) return 'Syncing';
   if (state.historical === 'incomplete') return 'Incomplete';
-  const isComplete = state.streams.every(({ error }) => error === null);
+  const isComplete = shownStreams(state).every(({ error }) => error === null);
   return isComplete && state.syncProblem === null ? 'Up to date' : 'Incomplete';
 }
 
 export function statusAnswer(state: ConnectionState): StatusAnswer {
   const status = statusOf(state);
-  const failing = state.streams.find(({ error }) => error !== null);
+  const streams = shownStreams(state);
+  const failing = streams.find(({ error }) => error !== null);
   return {
     status,
     name: state.connection.name,
@@ -99,20 +118,40 @@ export function statusAnswer(state: ConnectionState): StatusAnswer {
     historicalSync: state.historical,
     syncsCompleted: state.syncsCompleted,
     slotsSkipped: state.slotsSkipped,
-    streams: state.streams,
-    backfills: state.backfills,
+    streams,
+    backfills: state.backfills.map(({ id, from, to, streams: names, status: job, records }) => ({
+      ...{ id, from, to, streams: names, status: job, records },
+    })),
     rejectedRequests: state.rejectedRequests,
-    problem:
-      state.blockedBy ??
-      state.syncProblem ??
-      (failing ? `${failing.name}: ${failing.error}` : null),
+    problem: problemOf(state, failing),
   };
+}
+
+/** The streams with what is wrong with their history, which an incremental sync knows nothing of. */
+function shownStreams(state: ConnectionState): readonly StreamStatus[] {
+  return state.streams.map((stream) => {
+    const error = stream.error ?? state.historyProblems[stream.name] ?? null;
+    const isHidden = error !== null && stream.error === null && stream.status === 'Up to date';
+    return { ...stream, error, status: isHidden ? 'Incomplete' : stream.status };
+  });
+}
+
+function problemOf(state: ConnectionState, failing: StreamStatus | undefined): string | null {
+  const stalled =
+    state.stalledJob === null
+      ? null
+      : `The ${state.stalledJob} sync has loaded nothing for a while; its pending activity says what it waits for.`;
+  return (
+    state.blockedBy ??
+    state.syncProblem ??
+    stalled ??
+    (failing === undefined ? null : `${failing.name}: ${failing.error}`)
+  );
 }
 
 // What operators ask for. Nothing here throws: a handler that throws wedges or ends a workflow.
 
-export type BackfillOutcome =
-  { readonly jobId: string; readonly queuedBehind: number } | { readonly reason: string };
+export type BackfillOutcome = BackfillAnswer | { readonly reason: string };
 
 export function requestBackfill(
   state: ConnectionState,
@@ -129,7 +168,8 @@ export function requestBackfill(
   state.backfills = queued.jobs;
   state.revision += 1;
   const waiting = queued.jobs.filter(({ status }) => status === 'queued' || status === 'running');
-  return { jobId: queued.job.id, queuedBehind: Math.max(0, waiting.indexOf(queued.job)) };
+  const queuedBehind = Math.max(0, waiting.indexOf(queued.job));
+  return { jobId: queued.job.id, queuedBehind, status: queued.job.status };
 }
 
 export function changeSettings(
@@ -158,6 +198,9 @@ export function changeSettings(
     return { reason: '"streams" must be a list of stream names.' };
   }
   const known = state.open?.knownStreams ?? [];
+  if (streams !== undefined && state.open === null) {
+    return { reason: 'The connection is not open yet; set the streams once it is.' };
+  }
   if (streams?.some((name) => name !== 'all' && !known.includes(name.replace(/^-/, '')))) {
     return { reason: `"streams" names one that is not known; known are ${known.join(', ')}.` };
   }
@@ -165,10 +208,13 @@ export function changeSettings(
   if (anchor !== undefined) state.anchorMinutes = anchorMinutes;
   if (streams !== undefined) {
     state.wantedStreams = streams;
-    // Opening checks the names and registers the streams that are new.
-    state.open = null;
+    // Opening registers the streams that are new.
+    state.needsOpening = true;
   }
+  const { slotsSkipped } = state;
   planNext(state, nowMs);
+  // Slots of the new frequency that lie in the past were never due.
+  state.slotsSkipped = slotsSkipped;
   return null;
 }
 
@@ -189,6 +235,11 @@ export function recordRejected(
 // What the lanes learn.
 
 export function addProgress(state: ConnectionState, progress: ProgressReport): void {
+  if (progress.isStalled) {
+    state.stalledJob = progress.job;
+    return;
+  }
+  if (state.stalledJob === progress.job) state.stalledJob = null;
   state.streams = state.streams.map((stream) =>
     stream.name === progress.stream ? { ...stream, rows: stream.rows + progress.inserted } : stream,
   );
@@ -198,8 +249,17 @@ export function addProgress(state: ConnectionState, progress: ProgressReport): v
   state.backfills = updateJob(state.backfills, backfill.id, { records });
 }
 
-export function addResult(state: ConnectionState, result: RunResult): void {
+export function addResult(state: ConnectionState, kind: RunKind, result: RunResult): void {
+  state.syncProblem = null;
+  state.stalledJob = null;
   for (const stream of result.streams) {
+    if (kind !== 'incremental') {
+      const others = Object.fromEntries(
+        Object.entries(state.historyProblems).filter(([name]) => name !== stream.name),
+      );
+      const problem = stream.error ?? (stream.isComplete ? null : 'its history is not complete');
+      state.historyProblems = problem === null ? others : { ...others, [stream.name]: problem };
+    }
     state.streams = state.streams.map((known) =>
       known.name === stream.name
         ? {
@@ -207,7 +267,7 @@ export function addResult(state: ConnectionState, result: RunResult): void {
             status: stream.isComplete && stream.error === null ? 'Up to date' : 'Incomplete',
             rows: stream.totalRows,
             bookmark: stream.bookmark,
-            error: stream.error,
+            error: kind === 'incremental' ? stream.error : null,
           }
         : known,
     );
@@ -225,11 +285,17 @@ export function markRunning(
 }
 
 export function setOpen(state: ConnectionState, open: OpenResult): void {
-  state.open = open;
-  state.blockedBy = null;
   const known = new Map(state.streams.map((stream) => [stream.name, stream]));
+  // A stream that joins later has no history yet; for the others the plan finds nothing open.
+  const hasNew = state.open !== null && open.streams.some((name) => !known.has(name));
+  if (hasNew) state.historical = 'pending';
+  state.open = open;
+  state.needsOpening = false;
+  state.blockedBy = null;
   state.streams = open.streams.map(
     (name) => known.get(name) ?? { name, status: 'Pending', rows: 0, bookmark: null, error: null },
   );
+  const isKept = ([name]: [string, string]): boolean => open.streams.includes(name);
+  state.historyProblems = Object.fromEntries(Object.entries(state.historyProblems).filter(isKept));
   state.revision += 1;
 }

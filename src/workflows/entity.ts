@@ -10,7 +10,7 @@ import {
   workflowInfo,
 } from '@temporalio/workflow';
 import { WORKFLOW_TYPES, type RunKind, type RunResult, type SyncInput } from '../contract.js';
-import { updateJob, type BackfillJob } from '../core/backfill-queue.js';
+import { dueJob, updateJob, type BackfillJob } from '../core/backfill-queue.js';
 import { instantFromMillis } from '../core/instant.js';
 import * as states from './connection-state.js';
 import type { ConnectionState } from './connection-state.js';
@@ -30,6 +30,8 @@ export class Entity {
   constructor(readonly state: ConnectionState) {
     // The run before cancelled its children; what they did is in the database.
     state.isLiveRunning = false;
+    // Opened anew in each run: a newer worker may know more parts of a stream.
+    state.needsOpening = true;
     if (state.historical === 'running') state.historical = 'pending';
     for (const { id, status } of state.backfills) {
       if (status === 'running')
@@ -39,13 +41,22 @@ export class Entity {
 
   /** Runs all lanes until the history is long enough for a fresh one; throws when it was cancelled. */
   async live(): Promise<void> {
-    const lanes = await Promise.allSettled([
+    const lanes = [
       this.leaveWhenHistoryIsLong(),
       this.keepOpen(),
       this.historyLane(),
       this.liveLane(),
-    ]);
-    const failed = lanes.find((lane) => lane.status === 'rejected');
+    ];
+    // Of a bug in one lane the others know nothing; it must fail the workflow task, loudly.
+    const bug = new Promise<never>((_resolve, reject: (reason: Error) => void) => {
+      for (const lane of lanes) {
+        lane.catch((error: Error) => {
+          if (!isCancellation(error) && !(error instanceof ApplicationFailure)) reject(error);
+        });
+      }
+    });
+    const ends = await Promise.race([Promise.allSettled(lanes), bug]);
+    const failed = ends.find((lane) => lane.status === 'rejected');
     if (failed !== undefined) throw failed.reason;
   }
 
@@ -54,13 +65,23 @@ export class Entity {
     this.stopChildren();
   }
 
+  /** Also tries again at once what is parked. */
   resume(): void {
-    const { historical } = this.state;
+    const { historical, backfills } = this.state;
     this.change({
       isPaused: false,
       resumeAsked: true,
       historical: historical === 'incomplete' ? 'pending' : historical,
+      backfills: backfills.map((job) =>
+        job.status === 'incomplete' ? { ...job, status: 'queued', retryAtMs: null } : job,
+      ),
     });
+  }
+
+  /** Streams are chosen when the connection is opened, so it is opened again, with nothing running. */
+  afterSettings(): void {
+    if (this.state.needsOpening) this.stopChildren();
+    this.show();
   }
 
   change(change: Partial<ConnectionState>): void {
@@ -88,7 +109,8 @@ export class Entity {
   }
 
   private canRead(): boolean {
-    return this.state.open !== null && this.state.blockedBy === null && !this.state.isPaused;
+    const { needsOpening, blockedBy, isPaused } = this.state;
+    return !needsOpening && blockedBy === null && !isPaused;
   }
 
   private async leaveWhenHistoryIsLong(): Promise<void> {
@@ -101,7 +123,10 @@ export class Entity {
   private async keepOpen(): Promise<void> {
     const { state } = this;
     while (!this.isLeaving) {
-      if (state.open !== null && state.blockedBy === null) {
+      if (state.blockedBy !== null) {
+        await condition(() => this.isLeaving || state.resumeAsked, PROBE_MS);
+        if (this.isLeaving) return;
+      } else if (!state.needsOpening) {
         await this.wait();
         continue;
       }
@@ -114,10 +139,10 @@ export class Entity {
         });
         states.setOpen(state, open);
       } catch (error) {
-        if (isCancellation(error) || recoveryOf(error) !== 'stop-connection')
-          throw this.leave(error);
+        // What cannot be from the first moment on ends it; what was open before is parked instead.
+        const isRefused = state.open === null && recoveryOf(error) === 'stop-command';
+        if (isCancellation(error) || isRefused) throw this.leave(error);
         this.block(error);
-        await condition(() => this.isLeaving || state.resumeAsked, PROBE_MS);
       }
       this.show();
     }
@@ -134,26 +159,31 @@ export class Entity {
 
   private block(error: unknown): void {
     log.warn('connection blocked', { code: failureOf(error).type });
-    this.change({ blockedBy: failureOf(error).message });
+    this.change({ blockedBy: failureOf(error).message, resumeAsked: false });
     this.stopChildren();
   }
 
   private async historyLane(): Promise<void> {
     const { state } = this;
     while (!this.isLeaving) {
-      const job = state.backfills.find(({ status }) => status === 'queued');
+      const nowMs = Date.now();
+      const job = dueJob(state.backfills, nowMs);
+      const isDue = state.historical === 'incomplete' && state.historyRetryAtMs <= nowMs;
       if (!this.canRead()) await this.wait();
-      else if (state.historical === 'pending') await this.runInitial();
+      else if (state.historical === 'pending' || isDue) await this.runInitial();
       else if (job !== undefined) await this.runBackfill(job);
-      else if (state.historical === 'incomplete') await this.waitParked();
-      else await this.wait();
+      else await this.wait(this.parkedMs(nowMs));
     }
   }
 
-  /** A stream failed for good as it seemed; after an hour, or when an operator resumes, it is tried again. */
-  private async waitParked(): Promise<void> {
-    const isDisturbed = await this.wait(PARKED_RETRY_MS);
-    if (!isDisturbed) this.change({ historical: 'pending' });
+  /** How long until something parked is due; undefined when nothing is parked. */
+  private parkedMs(nowMs: number): number | undefined {
+    const { historical, historyRetryAtMs, backfills } = this.state;
+    const dueMs = backfills.flatMap(({ status, retryAtMs }) =>
+      status === 'incomplete' && retryAtMs !== null ? [retryAtMs] : [],
+    );
+    if (historical === 'incomplete') dueMs.push(historyRetryAtMs);
+    return dueMs.length === 0 ? undefined : Math.min(...dueMs) - nowMs;
   }
 
   private async runInitial(): Promise<void> {
@@ -161,29 +191,33 @@ export class Entity {
     this.change({ historical: 'running' });
     states.markRunning(state, state.open?.streams ?? [], 'Historical sync');
     const startDate = state.open?.startDate;
-    const result = await this.runChild('initial', 'initial', {
+    const outcome = await this.runChild('initial', 'initial', {
       ...(startDate !== undefined && { from: startDate }),
     });
-    // At once after the history: what changed while it was read.
-    const isSyncAsked = result !== null;
-    const historical =
-      result === null ? 'pending' : result.outcome === 'complete' ? 'done' : 'incomplete';
-    this.change({ historical, isSyncAsked: state.isSyncAsked || isSyncAsked });
+    this.change({
+      historical:
+        outcome === 'stopped' ? 'pending' : outcome === 'complete' ? 'done' : 'incomplete',
+      historyRetryAtMs: Date.now() + PARKED_RETRY_MS,
+      // At once after the history: what changed while it was read.
+      isSyncAsked: state.isSyncAsked || outcome !== 'stopped',
+    });
   }
 
   private async runBackfill(job: BackfillJob): Promise<void> {
     const { state } = this;
-    const set = (status: BackfillJob['status']): void => {
-      this.change({ backfills: updateJob(state.backfills, job.id, { status }) });
+    const set = (change: Partial<BackfillJob>): void => {
+      this.change({ backfills: updateJob(state.backfills, job.id, change) });
     };
-    set('running');
-    const result = await this.runChild('backfill', `backfill/${job.id}`, {
-      from: job.from,
-      // Up to where this run begins: what comes later is the live lane's.
-      to: job.to ?? instantFromMillis(Date.now()),
+    // Up to where it first begins, also when it is started again: what comes later is the live lane's.
+    const to = job.to ?? instantFromMillis(Date.now());
+    set({ status: 'running', hasStarted: true, to });
+    const outcome = await this.runChild('backfill', `backfill/${job.id}`, {
+      ...{ from: job.from, to },
       ...(job.streams !== null && { streams: job.streams }),
     });
-    set(result === null ? 'queued' : result.outcome === 'complete' ? 'done' : 'incomplete');
+    const status =
+      outcome === 'stopped' ? 'queued' : outcome === 'complete' ? 'done' : 'incomplete';
+    set({ status, retryAtMs: status === 'incomplete' ? Date.now() + PARKED_RETRY_MS : null });
   }
 
   private async liveLane(): Promise<void> {
@@ -201,19 +235,17 @@ export class Entity {
     state.previousStartMs = Date.now();
     this.change({ isLiveRunning: true, isSyncAsked: false });
     const slot = new Date(state.previousStartMs).toISOString();
-    const result = await this.runChild('incremental', `incremental/${slot}`, {});
+    const outcome = await this.runChild('incremental', `incremental/${slot}`, {});
     state.isLiveRunning = false;
-    if (result !== null) state.syncsCompleted += 1;
+    // One that was stopped is wanted as soon as it can go on, not at the next slot.
+    if (outcome === 'stopped') state.isSyncAsked = true;
+    if (outcome === 'complete' || outcome === 'incomplete') state.syncsCompleted += 1;
     states.planNext(state, Date.now());
     this.show();
   }
 
-  /** Runs one finite sync; null when it was stopped (pause, block, continue-as-new) or is to be repeated. */
-  private async runChild(
-    kind: RunKind,
-    job: string,
-    range: Partial<SyncInput>,
-  ): Promise<RunResult | null> {
+  /** Runs one finite sync to its end, or until it is stopped (pause, block, continue-as-new). */
+  private async runChild(kind: RunKind, job: string, range: Partial<SyncInput>): Promise<Outcome> {
     const { state } = this;
     const type = kind === 'incremental' ? WORKFLOW_TYPES.incremental : WORKFLOW_TYPES.historical;
     const input: SyncInput = {
@@ -226,38 +258,39 @@ export class Entity {
     this.scopes.add(scope);
     try {
       const workflowId = `${workflowInfo().workflowId}/${job}`;
-      const result = await scope.run(
-        () =>
-          executeChild(type, { ...childOptions, workflowId, args: [input] }) as Promise<RunResult>,
-      );
-      if (result.outcome === 'yielded') return null;
-      states.addResult(state, result);
-      state.syncProblem = null;
+      const options = { ...childOptions, workflowId, args: [input] };
+      const result = await scope.run(() => executeChild(type, options) as Promise<RunResult>);
+      if (result.outcome === 'yielded') return 'stopped';
+      states.addResult(state, kind, result);
       const { outcome, records, rows } = result;
       const finishedAt = instantFromMillis(Date.now());
       state.lastSync = { kind, startedAt, finishedAt, outcome, records, rows };
-      return result;
+      return outcome;
     } catch (error) {
-      await this.afterFailure(error);
-      return null;
+      return await this.afterFailure(error);
     } finally {
       this.scopes.delete(scope);
     }
   }
 
-  private async afterFailure(error: unknown): Promise<void> {
-    // The connection itself was cancelled; its own stop of a child is no reason to end.
+  private async afterFailure(error: unknown): Promise<Outcome> {
     if (isCancellation(error)) {
+      // The connection itself was cancelled; its own stop of a child is no reason to end.
       if (CancellationScope.current().consideredCancelled) throw error;
-      return;
+      return 'stopped';
     }
     if (recoveryOf(error) === 'stop-connection') {
       this.block(error);
-      return;
+      return 'stopped';
     }
-    const isBusy = error instanceof WorkflowExecutionAlreadyStartedError;
-    log.warn('sync failed', { code: isBusy ? 'CHILD_BUSY' : failureOf(error).type });
-    if (!isBusy) this.change({ syncProblem: failureOf(error).message });
-    await this.wait(isBusy ? CHILD_BUSY_RETRY_MS : PARKED_RETRY_MS);
+    if (error instanceof WorkflowExecutionAlreadyStartedError) {
+      await condition(() => this.isLeaving, CHILD_BUSY_RETRY_MS);
+      return 'stopped';
+    }
+    log.warn('sync failed', { code: failureOf(error).type });
+    this.change({ syncProblem: failureOf(error).message });
+    return 'failed';
   }
 }
+
+type Outcome = 'complete' | 'incomplete' | 'stopped' | 'failed';

@@ -58,10 +58,11 @@ export function listen(entity: Entity): void {
   });
   setHandler(
     setSignal,
-    (input) => note(entity, 'set', states.changeSettings(state, input, Date.now())),
-    {
-      description: 'Changes settings: {"every":"6h","anchor":"02:00","streams":["leads"]}.',
+    (input) => {
+      note(entity, 'set', states.changeSettings(state, input, Date.now()));
+      entity.afterSettings();
     },
+    { description: 'Changes settings: {"every":"6h","anchor":"02:00","streams":["leads"]}.' },
   );
   setHandler(progressSignal, (progress) => {
     if (typeof progress?.job === 'string') states.addProgress(state, progress);

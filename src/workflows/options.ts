@@ -49,5 +49,7 @@ export const childOptions = {
 export const PROBE_MS = 60 * 60 * 1000;
 /** A historical sync in which a stream failed is tried again after this, or when resumed. */
 export const PARKED_RETRY_MS = 60 * 60 * 1000;
+/** After this without a page, the connection's status says that it waits. */
+export const STALLED_MS = 2 * 60 * 1000;
 /** How soon a child is started again when one of its id is just ending. */
 export const CHILD_BUSY_RETRY_MS = 5 * 1000;

@@ -1,5 +1,6 @@
 import {
   ApplicationFailure,
+  condition,
   getExternalWorkflowHandle,
   isCancellation,
   log,
@@ -11,12 +12,14 @@ import {
   type RunKind,
   type RunResult,
   type SliceRef,
+  type SlicesProgress,
   type SyncInput,
 } from '../contract.js';
 import { schemaName } from '../core/naming.js';
 import { ERRORS } from '../errors.js';
+import { invalidInput } from './input.js';
 import { progressSignal } from './messages.js';
-import { quick, sliceActivities } from './options.js';
+import { quick, sliceActivities, STALLED_MS } from './options.js';
 import { failureOf, recoveryOf } from './sync-failure.js';
 
 /** A finite sync: plan it, sync its slices one after the other, close it. */
@@ -31,6 +34,9 @@ export async function incrementalSync(input: SyncInput | string): Promise<RunRes
 
 function runInput(input: SyncInput | string, defaultKind: RunKind): RunInput {
   const sync: SyncInput = typeof input === 'string' ? { name: input } : input;
+  if (typeof sync !== 'object' || sync === null) {
+    throw invalidInput('The input needs a "name", such as {"name":"Stitch Closeio"}.');
+  }
   const { schema, problem } = schemaName(String(sync.name));
   if (problem !== undefined) {
     const { message, next } = ERRORS[problem];
@@ -81,17 +87,36 @@ async function syncStream(
     if (workflowInfo().continueAsNewSuggested) return false;
     const [next] = open;
     const summary = `${stream} ${next?.slice ?? ''}${open.length > 1 ? ` and ${open.length - 1} more` : ''}`;
-    const progress = await sliceActivities(summary).syncSlices(open);
-    await report({ ...progress, job: run.job, stream });
+    const progress = await watched(run, stream, sliceActivities(summary).syncSlices(open));
+    if (progress.pages > 0) await report({ ...progress, isStalled: false, job: run.job, stream });
     open = open.slice(progress.slicesDone);
   }
   return true;
 }
 
+/** The activity's result; tells the connection when it is long in coming. */
+async function watched(
+  run: RunInput,
+  stream: string,
+  work: Promise<SlicesProgress>,
+): Promise<SlicesProgress> {
+  let isBack = false;
+  const back = work.finally(() => (isBack = true));
+  const watch = condition(() => isBack, STALLED_MS).then(async (isInTime) => {
+    if (!isInTime) await report({ ...NOTHING, isStalled: true, job: run.job, stream });
+  });
+  // The activity's failure is the one that counts.
+  const [result] = await Promise.allSettled([back, watch]);
+  if (result.status === 'rejected') throw result.reason;
+  return result.value;
+}
+
+const NOTHING = { isDone: false, pages: 0, records: 0, inserted: 0, rows: 0, rejected: 0 } as const;
+
 /** Tells the connection how far it is; without one (started alone) nobody needs to know. */
 async function report(progress: ProgressReport): Promise<void> {
   const { parent } = workflowInfo();
-  if (parent === undefined || progress.pages === 0) return;
+  if (parent === undefined) return;
   try {
     await getExternalWorkflowHandle(parent.workflowId).signal(progressSignal, progress);
   } catch (error) {

@@ -1,4 +1,4 @@
-import { describe, expect, it } from 'vitest';
+import { dueJob, describe, expect, it } from 'vitest';
 import {
   enqueue,
   parseBackfill,
@@ -123,6 +123,8 @@ describe('enqueue', () => {
         streams: null,
         status: 'queued',
         records: 0,
+        hasStarted: false,
+        retryAtMs: null,
       },
     ]);
   });
@@ -175,11 +177,34 @@ describe('enqueue', () => {
       const [first] = queueOf(request('2024-01-01', null, { id: 'h1' }));
       const jobs = [{ ...first!, status }];
 
-      const result = enqueue(jobs, request('2023-01-01', null, { id: 'h1' }), 'other');
+      const result = enqueue(jobs, request('2024-01-01', null, { id: 'h1' }), 'other');
 
       expect(result).toEqual({ jobs, job: jobs[0] });
     },
   );
+
+  it('refuses another range under an id that is known: the answer would promise what is not done', () => {
+    const jobs = queueOf(request('2024-01-01', '2024-03-01', { id: 'h1' }));
+
+    for (const other of [
+      request('2023-01-01', '2024-03-01', { id: 'h1' }),
+      request('2024-01-01', '2024-04-01', { id: 'h1' }),
+      request('2024-01-01', '2024-03-01', { id: 'h1', streams: ['leads'] }),
+    ]) {
+      expect(enqueue(jobs, other, 'other')).toEqual({
+        reason: expect.stringMatching(/another id/),
+      });
+    }
+  });
+
+  it('never joins a job that has run in part: what is done of it would not be read again', () => {
+    const [first] = queueOf(request('2024-02-01', '2024-03-01'));
+    const paused = { ...first!, hasStarted: true };
+
+    const result = enqueue([paused], request('2024-02-01', '2024-03-01'), '2');
+
+    expect(result).toMatchObject({ jobs: [{ id: '1' }, { id: '2' }] });
+  });
 
   it('lets 50 wait and refuses the next, except one that is there already', () => {
     const requests = Array.from({ length: 51 }, (_, index) =>
@@ -223,5 +248,18 @@ describe('updateJob', () => {
     }
 
     expect(changed.map(({ id }) => id)).toEqual(jobs.slice(2).map(({ id }) => id));
+  });
+});
+
+describe('dueJob', () => {
+  const [waiting] = queueOf(request('2024-01-01', null));
+
+  it('is the first that waits, or an incomplete one whose time has come', () => {
+    const parked = { ...waiting!, id: 'parked', status: 'incomplete', retryAtMs: 500 } as const;
+
+    expect(dueJob([parked, waiting!], 499)?.id).toBe('1');
+    expect(dueJob([parked, waiting!], 500)?.id).toBe('parked');
+    expect(dueJob([parked], 499)).toBeUndefined();
+    expect(dueJob([{ ...waiting!, status: 'done' }], 500)).toBeUndefined();
   });
 });
