@@ -34,7 +34,10 @@ export async function syncSlices(
   let total = startProgress(true);
   let slicesDone = 0;
   for (const ref of refs) {
-    const progress = await syncSlice(ref, deps);
+    const progress = await syncSlice(ref, deps).catch((error: unknown) => {
+      if (total.pages === 0 || !isPassing(error)) throw error;
+      return startProgress(false);
+    });
     total = addProgress(total, progress);
     if (!progress.isDone) break;
     slicesDone += 1;
@@ -90,14 +93,21 @@ async function syncSlice(ref: SliceRef, deps: ActivityDeps): Promise<SliceProgre
       cancellationSignal.throwIfAborted();
     }
   } catch (error) {
-    // Pages that were committed are progress: the next activity then begins with fresh patience,
-    // while one that fails at its first page waits longer each time.
-    const isPassing = error instanceof ClosehaulError && error.recovery === 'retry';
-    if (progress.pages === 0 || !isPassing || cancellationSignal.aborted) throw error;
+    if (progress.pages === 0 || !isPassing(error)) throw error;
   } finally {
     clearInterval(ticker);
   }
   return progress;
+}
+
+/**
+ * Whether to hand back instead of failing. Pages that were committed are progress: the next activity
+ * then begins with fresh patience, while one that fails at its first page waits longer each time.
+ */
+function isPassing(error: unknown): boolean {
+  const { cancellationSignal } = activityContext();
+  const isOurs = error instanceof ClosehaulError && error.recovery === 'retry';
+  return isOurs && !cancellationSignal.aborted;
 }
 
 function activityContext(): Pick<Context, 'cancellationSignal' | 'heartbeat'> {

@@ -1,5 +1,6 @@
-import { dueJob, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import {
+  dueJob,
   enqueue,
   parseBackfill,
   updateJob,
@@ -192,7 +193,7 @@ describe('enqueue', () => {
       request('2024-01-01', '2024-03-01', { id: 'h1', streams: ['leads'] }),
     ]) {
       expect(enqueue(jobs, other, 'other')).toEqual({
-        reason: expect.stringMatching(/another id/),
+        reason: expect.stringMatching(/another id/) as string,
       });
     }
   });

@@ -115,6 +115,10 @@ describe('denest', () => {
     ]);
   });
 
+  it('has a key that PostgreSQL can store, as its rows have', () => {
+    expect(denested({ id: 'lead\0\ud800' }).key).toBe('lead\ufffd\ufffd');
+  });
+
   it('sets the record beside its rows, untouched', () => {
     const record = Object.freeze({ id: 'lead_9', note: 'a\0b' });
 
@@ -309,6 +313,7 @@ describe('content', () => {
     ['an array for its element', { a: [[1]] }, { a: [{ items: [1] }] }],
     ['a value for its object', { a: ['x'] }, { a: [{ value: 'x' }] }],
     ['a value that looks like a field', { a: '1', b: '2' }, { a: '1\n1:b:st:1=2' }],
+    ['a value that looks like one without lengths', { a: '1', b: '2' }, { a: '1\nb:st=2' }],
     ['a name that looks like a field', { a: '1', b: '2' }, { 'a:st:1=1\nb': '2' }],
     ['a date of the same day', { date: '2022-11-08' }, { date: '2022-11-08T00:00:01Z' }],
   ])('differs by %s', (_, first, second) => {

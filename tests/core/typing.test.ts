@@ -113,6 +113,7 @@ describe('times', () => {
     'are not looked for in a field called %s',
     (field) => {
       expect(classify([field], noon)).toEqual({ type: 'text', value: noon });
+      expect(classify(['nested', field], noon)).toEqual({ type: 'text', value: noon });
     },
   );
 

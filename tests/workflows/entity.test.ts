@@ -132,6 +132,52 @@ describe('a connection', () => {
     );
   });
 
+  it('does not take another organization’s key for the tables of the first', async () => {
+    const handle = await startConnection(client, { name: 'Organization' });
+    await untilStatus(handle, 'up to date', isSettled);
+    await database.pool.query(
+      `UPDATE closehaul.connections SET organization_id = 'orga_other' WHERE schema_name = 'organization'`,
+    );
+    await worker?.stop();
+    worker = await testWorker(database.url, sandbox.url);
+    await handle.signal(SIGNALS.syncNow);
+
+    const blocked = await untilStatus(handle, 'blocked', ({ status }) => status === 'Blocked');
+
+    expect(blocked.problem).toMatch(/another Close organization/);
+  });
+
+  it('asks Close hardly anything while it is blocked', async () => {
+    const handle = await startConnection(client, { name: 'Quiet', every: '10s' });
+    await untilStatus(handle, 'up to date', isSettled);
+    sandbox.setApiKey('api_another');
+    await handle.signal(SIGNALS.syncNow);
+    await untilStatus(handle, 'blocked', ({ status }) => status === 'Blocked');
+    const before = await requestsNow();
+
+    // Two signals that change nothing of the key, each a turn of every lane.
+    await handle.signal(SIGNALS.syncNow);
+    await handle.signal(SIGNALS.set, { every: '20s' });
+    await untilStatus(handle, 'settings are taken', ({ every }) => every === '20s');
+
+    expect((await requestsNow()) - before).toBeLessThanOrEqual(1);
+    expect((await statusOf(handle)).status).toBe('Blocked');
+  });
+
+  it('reads the history of a stream that is added later', async () => {
+    const handle = await startConnection(client, { name: 'Added', streams: ['leads'] });
+    await untilStatus(handle, 'leads are there', isSettled);
+
+    await handle.signal(SIGNALS.set, { streams: ['leads', 'activities'] });
+
+    const answer = await untilStatus(
+      handle,
+      'activities are there',
+      (status) => isSettled(status) && (status.streams[1]?.rows ?? 0) > 300,
+    );
+    expect(answer.streams.map(({ name }) => name)).toEqual(['leads', 'activities']);
+  });
+
   it('does not end by 500 answers and cut bodies: they are tried again', async () => {
     sandbox.setFaults(['server-error=9', 'cut-body=13']);
     const handle = await startConnection(client, { name: 'Stormy' });
