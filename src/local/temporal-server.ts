@@ -1,5 +1,5 @@
 /** The Temporal dev server of our own: one process, one SQLite file, the Web UI included. */
-import { existsSync, rmSync } from 'node:fs';
+import { existsSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { Connection } from '@temporalio/client';
 import { z } from 'zod';
@@ -127,12 +127,23 @@ async function launch(options: TemporalOptions, left: State | undefined): Promis
       writeState(stateFile(options.home), complete);
       return describe(options.home, complete, server, false);
     }
-    // Somebody else may have taken a port between our look and the server's.
-    const lostPort = !(await isPortFree(state.port)) || !(await isPortFree(state.uiPort));
+    // Somebody else may have taken a port between our look and the server's, if only for a moment:
+    // a free port is also what an outgoing connection takes.
+    const lostPort =
+      saysPortTaken(options.home) ||
+      !(await isPortFree(state.port)) ||
+      !(await isPortFree(state.uiPort));
     if (!lostPort || !isChosenByUs || attempt >= PORT_ATTEMPTS) {
       throw failed(options.home, 'it ended before it was ready');
     }
   }
+}
+
+function saysPortTaken(home: HomeFolder): boolean {
+  const file = logFile(home);
+  return (
+    existsSync(file) && /address already in use/.test(readFileSync(file, 'utf8').slice(-2_000))
+  );
 }
 
 async function choosePort(

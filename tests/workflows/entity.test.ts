@@ -180,7 +180,7 @@ describe('a connection', () => {
 
   it('does not end by 500 answers and cut bodies: they are tried again', async () => {
     sandbox.setFaults(['server-error=9', 'cut-body=13']);
-    const handle = await startConnection(client, { name: 'Stormy' });
+    const handle = await startConnection(client, { name: 'Stormy', startDate: '2024-01-01' });
 
     await untilStatus(handle, 'up to date', isSettled, 120_000);
 
