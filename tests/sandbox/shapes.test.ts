@@ -79,7 +79,10 @@ function explained(list: Record<string, string>, name: string): boolean {
   return Object.keys(list).some((known) => name === known || name.startsWith(`${known}.`));
 }
 
-describe.skipIf(!existsSync(samples))('against recorded answers', () => {
+// The recordings lie beside a developer's checkout, not in it.
+const withSamples = existsSync(samples) ? describe : (): void => undefined;
+
+withSamples('against recorded answers', () => {
   const groups = new Map<string, JsonObject[]>();
   for (const file of existsSync(samples) ? readdirSync(samples) : []) {
     const [, kind = ''] = file.split('.');

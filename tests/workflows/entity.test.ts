@@ -217,9 +217,10 @@ describe('a connection', () => {
   it('replicates what changed since, and only that is written', async () => {
     const handle = await startConnection(client, { name: 'Changes' });
     const { syncsCompleted } = await untilStatus(handle, 'up to date', isSettled);
-    const [lead] = [...sandbox.world.leads()];
+    const [lead] = [...sandbox.world.leads()] as { readonly id: string }[];
+    const id = lead?.id ?? '';
     const now = new Date().toISOString();
-    sandbox.world.updateLead(String(lead?.['id']), { description: 'changed', date_updated: now });
+    sandbox.world.updateLead(id, { description: 'changed', date_updated: now });
 
     await handle.signal(SIGNALS.syncNow);
     const { lastSync } = await untilStatus(
@@ -230,7 +231,7 @@ describe('a connection', () => {
 
     const { rows } = await database.pool.query<{ description: string }>(
       'SELECT description FROM changes.leads WHERE id = $1',
-      [lead?.['id']],
+      [id],
     );
     expect(rows).toEqual([{ description: 'changed' }]);
     expect(lastSync?.kind).toBe('incremental');
