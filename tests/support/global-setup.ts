@@ -20,7 +20,7 @@ declare module 'vitest' {
 }
 
 const TESTS = fileURLToPath(new URL('..', import.meta.url));
-const WITH_TEMPORAL = ['workflows', 'e2e', 'faults'];
+const WITH_TEMPORAL = ['workflows', 'e2e'];
 
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {
   const path = temporaryHome();
