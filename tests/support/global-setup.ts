@@ -23,11 +23,19 @@ const TESTS = fileURLToPath(new URL('..', import.meta.url));
 const WITH_TEMPORAL = ['workflows', 'e2e'];
 
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {
+  const extraArgs = namespaces().flatMap((name) => ['--namespace', name]);
+  const cliPath = await temporalCliPath();
   const path = temporaryHome();
   const home = { path };
   const postgres = await startPostgres({ home, env: process.env });
-  const extraArgs = namespaces().flatMap((name) => ['--namespace', name]);
-  const temporal = await startTemporal({ home, cliPath: await temporalCliPath(), extraArgs });
+  const temporal = await startTemporal({ home, cliPath, extraArgs }).catch(
+    async (error: unknown) => {
+      // Nobody calls a teardown that was never returned.
+      await postgres.stop();
+      removeHome(path);
+      throw error;
+    },
+  );
   project.provide('postgresAdminUrl', postgres.adminUrl);
   project.provide('temporalAddress', temporal.address);
   project.provide('temporalUiUrl', temporal.uiUrl);
