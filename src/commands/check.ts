@@ -1,13 +1,10 @@
 import type { Config } from '../config.js';
-import { createCloseClient } from '../close/client.js';
-import { createMemoryBudget } from '../close/memory-budget.js';
-import { createCloseSource } from '../close/source.js';
 import { ClosehaulError } from '../errors.js';
 import { createPool } from '../postgres/pool.js';
 import { inspectDatabase } from '../postgres/report.js';
-import { VERSION } from '../version.js';
 import { connectClient, databaseUrlOf, temporalOf } from './client.js';
 import { checkOptions } from './connection.js';
+import { identifyKey } from './identify.js';
 import type { Output } from './operate.js';
 
 interface Finding {
@@ -42,19 +39,8 @@ async function finding(what: string, look: () => Promise<string>): Promise<Findi
 }
 
 async function checkClose(config: Config, schema: string): Promise<string> {
-  const { key, variable } = config.keyOf(schema);
-  if (key === undefined) throw new ClosehaulError('KEY_MISSING', { connection: schema, variable });
-  const client = createCloseClient({
-    ...{ connection: schema, keyVariable: variable, apiKey: key.reveal(), version: VERSION },
-    ...{ baseUrl: config.closeUrl, budget: createMemoryBudget({ now: Date.now }) },
-  });
-  try {
-    const source = createCloseSource({ client, warn: () => undefined });
-    const { organizationId } = await source.identify(AbortSignal.timeout(15_000));
-    return `the key is good, for organization ${organizationId}`;
-  } finally {
-    client.close();
-  }
+  const { organizationId } = await identifyKey(config, schema);
+  return `the key is good, for organization ${organizationId}`;
 }
 
 async function checkDatabase(config: Config): Promise<string> {

@@ -14,19 +14,16 @@ import {
   type ConnectionInput,
   type StatusAnswer,
 } from '../contract.js';
-import { checkConnection, type CheckedConnection } from '../core/connection-request.js';
+import {
+  checkConnection,
+  type CheckedConnection,
+  type ConnectionRequest,
+} from '../core/connection-request.js';
 import { instantFromMillis } from '../core/instant.js';
 import { ClosehaulError } from '../errors.js';
 
 /** What the commands say to a connection's workflow. */
-export interface ConnectionOptions {
-  readonly name: string;
-  readonly startDate?: string | undefined;
-  readonly every?: string | undefined;
-  readonly anchor?: string | undefined;
-  readonly streams?: readonly string[] | undefined;
-  readonly layout?: string | undefined;
-}
+export type ConnectionOptions = ConnectionRequest;
 
 /** Throws the catalogue's error for whatever is wrong, before anything is started. */
 export function checkOptions(options: ConnectionOptions): CheckedConnection {

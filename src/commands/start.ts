@@ -1,7 +1,4 @@
 import type { Client, WorkflowHandle } from '@temporalio/client';
-import { createCloseClient } from '../close/client.js';
-import { createMemoryBudget } from '../close/memory-budget.js';
-import { createCloseSource } from '../close/source.js';
 import type { Config } from '../config.js';
 import { Secret } from '../config.js';
 import { ClosehaulError } from '../errors.js';
@@ -18,6 +15,7 @@ import {
   startConnection,
   type ConnectionOptions,
 } from './connection.js';
+import { identifyKey } from './identify.js';
 import { finalReport } from './report.js';
 import { createScreen, type Screen } from './screen.js';
 import {
@@ -152,21 +150,11 @@ function sandboxKey(): ReturnType<Config['keyOf']> {
 
 /** A key that Close refuses is told now, before anything is started for it. */
 async function checkKey(config: Pick<Config, 'keyOf' | 'closeUrl'>, schema: string): Promise<void> {
-  const { key, variable } = config.keyOf(schema);
-  if (key === undefined) throw new ClosehaulError('KEY_MISSING', { connection: schema, variable });
-  const client = createCloseClient({
-    ...{ connection: schema, keyVariable: variable, apiKey: key.reveal(), version: VERSION },
-    ...{ baseUrl: config.closeUrl, budget: createMemoryBudget({ now: Date.now }) },
-  });
   try {
-    await createCloseSource({ client, warn: () => undefined }).identify(
-      AbortSignal.timeout(15_000),
-    );
+    await identifyKey(config, schema);
   } catch (error) {
     // Close being away is no reason not to start: the sync waits for it.
-    if (error instanceof ClosehaulError && error.recovery === 'stop-connection') throw error;
-  } finally {
-    client.close();
+    if (error instanceof ClosehaulError && error.recovery !== 'retry') throw error;
   }
 }
 
