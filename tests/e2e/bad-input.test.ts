@@ -64,6 +64,18 @@ describe('wrong usage ends with 2 and says what is wrong', () => {
     ],
     [['start'], { CLOSEHAUL_EVRY: '1h' }, /CLOSEHAUL_EVRY \(unknown\)/],
     [['start'], { CLOSE_API_URL: 'close' }, /CLOSE_API_URL/],
+    [
+      ['start'],
+      { CLOSE_API_URL: 'close', LOG_LEVEL: 'loud', CLOSEHAUL_DATE: '2024-01-01' },
+      /CLOSEHAUL_DATE \(unknown\), CLOSE_API_URL, LOG_LEVEL/,
+    ],
+    [['start'], { DATABASE_URL: `mysql://u:${PASSWORD}@h/d` }, /DATABASE_URL \(not a postgres/],
+    [['start'], { CLOSE_API_KEY_FILE: '/nowhere/key' }, /CLOSE_API_KEY_FILE names cannot be read/],
+    [
+      ['start'],
+      { CLOSE_API_KEY: KEY, CLOSE_API_URL: 'http://close.example/api/v1' },
+      /base URL of connection stitch_closeio is not allowed/,
+    ],
     [['start', '--start-date', 'last year'], {}, /start date is no ISO 8601 date/],
     [['start', '--start-date', '2999-01-01'], {}, /start date lies in the future/],
     [['start', '--every', 'often'], {}, /frequency cannot be read/],
@@ -132,8 +144,10 @@ describe('what cannot work ends with 1 and says what to do', () => {
   it('a Temporal that does not answer', async () => {
     const variables = { DATABASE_URL: database.url, TEMPORAL_ADDRESS: '127.0.0.1:1' };
 
-    for (const words of [['start'], ['create', 'Stitch Closeio'], ['status', 'Stitch Closeio']]) {
-      const { exitCode, stderr } = await run(words, variables);
+    const commands = [['start'], ['create', 'Stitch Closeio'], ['status', 'Stitch Closeio']];
+    // Each waits for the server as long as the others, so all at once.
+    for (const finished of await Promise.all(commands.map((words) => run(words, variables)))) {
+      const { exitCode, stderr } = finished;
       expect(stderr).toMatch(/No Temporal server answers at 127\.0\.0\.1:1/);
       expect(exitCode).toBe(1);
     }
@@ -166,6 +180,13 @@ describe('what cannot work ends with 1 and says what to do', () => {
     });
 
     expect(stderr).toMatch(/close-nobody does not run/);
+    expect(exitCode).toBe(1);
+  });
+
+  it('a database that nobody named, where no start runs', async () => {
+    const { exitCode, stderr } = await run(['runs', 'Stitch Closeio']);
+
+    expect(stderr).toMatch(/No database is known/);
     expect(exitCode).toBe(1);
   });
 

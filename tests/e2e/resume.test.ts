@@ -21,7 +21,8 @@ import {
 } from '../support/stack.js';
 import { removeHome, temporalCliPath, temporaryHome } from '../support/tools.js';
 
-const NAME = 'Resume';
+/** So rare that each run has one incremental sync, the one after its historical sync. */
+const CONNECTION = { name: 'Resume', startDate: '2026-07-15', every: '1d' };
 const SCHEMA = 'resume';
 /** Parts of the historical sync's pages after which something is killed. */
 const KILL_AFTER = [0.15, 0.45, 0.75];
@@ -46,7 +47,7 @@ beforeAll(async () => {
   ends.push(() => client.connection.close());
   const run = await prepareRun();
   const worker = closehaul(['worker'], { env: run.env });
-  const handle = await startConnection(client, { name: NAME, every: '1d' });
+  const handle = await startConnection(client, CONNECTION);
   await untilStatus(handle, 'the undisturbed run is up to date', isSettled);
   reference = await readWarehouse(run.database.pool, SCHEMA);
   referenceRequests = listRequests(run.sandbox);
@@ -61,9 +62,15 @@ afterAll(async () => {
   for (const end of ends.reverse()) await end();
 });
 
-/** The same account each time, in a database of its own; answers a little late, as the network does. */
+/**
+ * The same account each time, in a database of its own; answers a little late, as the network does.
+ * All of it lies in few months, so that a slice has many pages and a kill lands inside one.
+ */
 async function prepareRun(): Promise<Run> {
-  const sandbox = await testSandbox({ leads: 300, activities: 4_000, latencyMs: 5 });
+  const sandbox = await testSandbox({
+    ...{ leads: 300, activities: 4_000, latencyMs: 5 },
+    from: '2026-08-01T00:00:00Z',
+  });
   ends.push(() => sandbox.stop());
   const database = await testDatabase();
   ends.push(() => database.close());
@@ -105,7 +112,7 @@ describe('after a kill in the middle of the historical sync', () => {
     async ({ expect }) => {
       const run = await prepareRun();
       let worker: TestProcess = closehaul(['worker'], { env: run.env });
-      const handle = await startConnection(client, { name: NAME, every: '1d' });
+      const handle = await startConnection(client, CONNECTION);
       const killedAt: number[] = [];
       for (const part of KILL_AFTER) {
         await untilStored(run, Math.ceil(historicalPages * part));
@@ -142,7 +149,7 @@ describe('after a kill in the middle of the historical sync', () => {
       const connection = await Connection.connect({ address: first.address });
       ends.push(() => connection.close());
       const ownClient = new Client({ connection });
-      const handle = await startConnection(ownClient, { name: NAME, every: '1d' });
+      const handle = await startConnection(ownClient, CONNECTION);
 
       await untilStored(run, Math.ceil(historicalPages * 0.4));
       process.kill(first.pid, 'SIGKILL');

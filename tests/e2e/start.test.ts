@@ -1,8 +1,16 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import pg from 'pg';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { isAlive } from '../../src/local/processes.js';
-import { buildOnce, closehaul, endProcesses, runClosehaul } from '../support/e2e-process.js';
+import { findPostgres } from '../../src/local/postgres.js';
+import { isAlive, processCommand } from '../../src/local/processes.js';
+import {
+  buildOnce,
+  childrenOf,
+  closehaul,
+  endProcesses,
+  runClosehaul,
+} from '../support/e2e-process.js';
 import { until } from '../support/stack.js';
 import { removeHome, temporalCliPath, temporaryHome } from '../support/tools.js';
 
@@ -43,6 +51,23 @@ function shownCounts(output: string): Map<string, number> {
   return new Map(
     lines.map(([, table = '', rows = '']) => [table, Number(rows.replaceAll(',', ''))]),
   );
+}
+
+/** The rows of the tables in the embedded database that runs now, counted by us. */
+async function countedNow(tables: Iterable<string>): Promise<Map<string, number>> {
+  const postgres = await findPostgres({ path: join(folder, '.closehaul') });
+  const client = new pg.Client({ connectionString: postgres?.url });
+  await client.connect();
+  const counts = new Map<string, number>();
+  for (const table of tables) {
+    const name = pg.escapeIdentifier(table);
+    const { rows } = await client.query<{ count: string }>(
+      `SELECT count(*) FROM stitch_closeio.${name}`,
+    );
+    counts.set(table, Number(rows[0]?.count));
+  }
+  await client.end();
+  return counts;
 }
 
 /** Process ids of the embedded servers, from their state files. */
@@ -103,14 +128,22 @@ describe('closehaul start, with nothing but this machine', () => {
       expect(status.exitCode).toBe(0);
       expect(JSON.parse(status.stdout)).toMatchObject([{ status: 'Up to date', problem: null }]);
 
+      const second = shownCounts(running.output());
+      expect(await countedNow(second.keys())).toEqual(second);
+      expect([...second.keys()]).toEqual(expect.arrayContaining([...first.keys()]));
+      for (const table of ['leads', 'activities']) {
+        expect(second.get(table)).toBeGreaterThanOrEqual(first.get(table) ?? 0);
+      }
+
+      const children = childrenOf(running.pid);
+      // The sandbox, PostgreSQL and Temporal.
+      expect(children.length).toBeGreaterThanOrEqual(3);
       running.signal('SIGINT');
       const { exitCode, stdout } = await running.finished;
       expect(exitCode).toBe(0);
       expect(stdout).toMatch(/Resuming workflow close-stitch_closeio/);
       expect(stdout).not.toMatch(/First rows/);
-      const second = shownCounts(stdout);
-      for (const [table, rows] of first)
-        expect(second.get(table)).toBeGreaterThanOrEqual(rows * 0.99);
+      expect(children.filter(isAlive)).toEqual([]);
       expect(serversRunning()).toEqual([]);
     },
     TIMEOUT_MS,
@@ -121,8 +154,13 @@ describe('closehaul start, with nothing but this machine', () => {
     async () => {
       const killed = start();
       await until('it replicates', () => Promise.resolve(REPLICATING.test(killed.output())));
+      const sandbox = childrenOf(killed.pid).filter(({ pid }) =>
+        processCommand(pid).includes('sandbox'),
+      );
+      expect(sandbox).toHaveLength(1);
       await killed.kill();
       expect(serversRunning()).toEqual(['temporal', 'postgres']);
+      await until('the sandbox ends by itself', () => Promise.resolve(!sandbox.some(isAlive)));
 
       const { exitCode, stdout, stderr } = await start('--once').finished;
 

@@ -5,7 +5,7 @@ import type { StatusAnswer } from '../../src/contract.js';
 import { ensureTctl } from '../../src/local/tctl.js';
 import type { Sandbox } from '../../src/sandbox/sandbox.js';
 import type { RunningWorker } from '../../src/worker.js';
-import { canarySightings } from '../support/e2e-canary.js';
+import { canarySightings, sightings } from '../support/e2e-canary.js';
 import {
   closeActivities,
   doubledActivities,
@@ -316,6 +316,10 @@ describe('a connection that an operator ends with tctl', () => {
 
   it('has the API key in no history and no table', async () => {
     expect(await canarySightings(client, [database.pool])).toEqual([]);
+    // What is written everywhere is found there, so the look is a real one.
+    const places = await sightings(['Stitch Closeio'], client, [database.pool]);
+    expect(places).toContain(`history of closeConnection ${WORKFLOW}`);
+    expect(places).toContain('table closehaul.connections');
   });
 });
 

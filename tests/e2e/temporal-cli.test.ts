@@ -2,10 +2,12 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { StatusAnswer } from '../../src/contract.js';
 import type { Sandbox } from '../../src/sandbox/sandbox.js';
 import type { RunningWorker } from '../../src/worker.js';
+import { canarySightings } from '../support/e2e-canary.js';
 import { endProcesses } from '../support/e2e-process.js';
 import { closeActivities, loadedActivitiesBefore } from '../support/e2e-older.js';
 import { openShell, type Shell } from '../support/e2e-shell.js';
 import {
+  testClient,
   testDatabase,
   testSandbox,
   testWorker,
@@ -122,5 +124,13 @@ describe('an operator with temporal', () => {
 
     expect(exitCode).not.toBe(0);
     expect(stdout + stderr).toContain(`already run by workflow ${WORKFLOW}`);
+  });
+
+  it('finds the API key in no history and no table', async () => {
+    const client = await testClient();
+    const found = await canarySightings(client, [database.pool]);
+    await client.connection.close();
+
+    expect(found).toEqual([]);
   });
 });

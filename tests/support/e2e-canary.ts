@@ -1,18 +1,28 @@
-/** Looks for the test key in everything that the product wrote. */
+/** Looks for a text, such as the test key, in everything that the product wrote. */
 import type { Client } from '@temporalio/client';
 import { historyToJSON } from '@temporalio/common/lib/proto-utils.js';
 import type pg from 'pg';
 import { writtenByProcesses } from './e2e-process.js';
 import { TEST_KEY } from './stack.js';
 
-/** Where the canary was found; must be empty. */
+/** Where the test key was found, as it is or as the Basic header sends it; must be empty. */
 export async function canarySightings(
   client: Client,
   pools: readonly pg.Pool[],
 ): Promise<readonly string[]> {
+  const header = Buffer.from(`${TEST_KEY}:`).toString('base64').replace(/=+$/, '').slice(0, -2);
+  return sightings([TEST_KEY, header], client, pools);
+}
+
+/** Where any of the texts was found. */
+export async function sightings(
+  texts: readonly string[],
+  client: Client,
+  pools: readonly pg.Pool[],
+): Promise<readonly string[]> {
   const found: string[] = [];
-  const look = (place: string, text: string): void => {
-    if (holdsCanary(text)) found.push(place);
+  const look = (place: string, content: string): void => {
+    if (texts.some((text) => content.includes(text))) found.push(place);
   };
   look('output of a process', writtenByProcesses());
   for await (const { workflowId, runId, type } of client.workflow.list()) {
@@ -30,13 +40,8 @@ export async function canarySightings(
   return found;
 }
 
-function holdsCanary(text: string): boolean {
-  const basic = Buffer.from(`${TEST_KEY}:`).toString('base64').replace(/=+$/, '');
-  return text.includes(TEST_KEY) || text.includes(basic.slice(0, -2));
-}
-
 /** The history as JSON with each payload beside it as text, since payloads are Base64 there. */
-export function decodedHistory(json: string): string {
+function decodedHistory(json: string): string {
   const payloads = [...json.matchAll(/"data":\s*"([A-Za-z0-9+/=]+)"/g)];
   const decoded = payloads.map(([, data = '']) => Buffer.from(data, 'base64').toString('utf8'));
   return `${json}\n${decoded.join('\n')}`;

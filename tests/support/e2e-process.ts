@@ -1,7 +1,8 @@
 /** The real command line as child processes; whatever a test starts here ends with it. */
-import { spawn } from 'node:child_process';
+import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
+import { identityOf, type ProcessIdentity } from '../../src/local/processes.js';
 
 const BIN = fileURLToPath(new URL('../../bin/closehaul.js', import.meta.url));
 const BUILD = fileURLToPath(new URL('../../scripts/build.js', import.meta.url));
@@ -97,4 +98,13 @@ export async function buildOnce(): Promise<void> {
   const build = startProcess(process.execPath, ['-e', script], { env: process.env });
   const { exitCode, stdout, stderr } = await build.finished;
   if (exitCode !== 0) throw new Error(`the build failed:\n${stdout}${stderr}`);
+}
+
+/** The processes that `pid` has started and that run now, those in sessions of their own too. */
+export function childrenOf(pid: number): readonly ProcessIdentity[] {
+  const lines = execFileSync('ps', ['-A', '-o', 'pid=,ppid='], { encoding: 'utf8' }).split('\n');
+  return lines.flatMap((line) => {
+    const [child, parent] = line.trim().split(/\s+/).map(Number);
+    return parent === pid ? (identityOf(child ?? 0) ?? []) : [];
+  });
 }

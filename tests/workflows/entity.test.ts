@@ -3,7 +3,9 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { connectionWorkflowId, SIGNALS, TASK_QUEUE, WORKFLOW_TYPES } from '../../src/contract.js';
 import type { Sandbox } from '../../src/sandbox/sandbox.js';
 import type { RunningWorker } from '../../src/worker.js';
+import { canarySightings } from '../support/e2e-canary.js';
 import { isSettled, startConnection, statusOf, untilStatus } from '../support/e2e-connection.js';
+import { closeActivities, loadedActivitiesBefore } from '../support/e2e-older.js';
 import {
   TEST_KEY,
   testClient,
@@ -86,6 +88,31 @@ describe('a connection', () => {
     await untilStatus(handle, 'synced', (status) => status.syncsCompleted > syncsCompleted);
   });
 
+  it('stops in the middle of its historical sync when it is paused, and reads the rest later', async () => {
+    sandbox.setFaults(['slow=100']);
+    const handle = await startConnection(client, { name: 'Half Way', startDate: '2025-11-01' });
+    await untilStatus(handle, 'some are there', ({ streams }) => (streams[0]?.rows ?? 0) > 0);
+    await handle.signal(SIGNALS.pause);
+    await until('the page in hand is finished', async () => {
+      const query = 'WorkflowType="historicalSync" AND ExecutionStatus="Running"';
+      return (await client.workflow.count(query)).count === 0;
+    });
+    const paused = await statusOf(handle);
+    expect(paused).toMatchObject({ status: 'Paused', historicalSync: 'pending' });
+    const before = await requestsNow();
+    await handle.signal(SIGNALS.syncNow);
+    expect((await statusOf(handle)).status).toBe('Paused');
+    expect(await requestsNow()).toBe(before);
+
+    sandbox.setFaults([]);
+    await handle.signal(SIGNALS.resume);
+
+    const answer = await untilStatus(handle, 'up to date', isSettled);
+    const all = await closeActivities(sandbox.url, '2025-11-01', '2026-11-01');
+    expect(await loadedActivitiesBefore(database.pool, 'half_way', '2026-11-01')).toEqual(all);
+    expect(answer.streams[1]?.rows).toBeGreaterThan(paused.streams[1]?.rows ?? 0);
+  });
+
   it('is blocked by a key that Close refuses, and freed by resume once it is good', async () => {
     const handle = await startConnection(client, { name: 'Blocked' });
     await untilStatus(handle, 'up to date', isSettled);
@@ -107,9 +134,12 @@ describe('a connection', () => {
     expect(freed.problem).toBeNull();
   });
 
-  it('goes on with the other streams when one is forbidden, and says which', async () => {
-    sandbox.setFaults(['forbidden=/lead/']);
-    const handle = await startConnection(client, { name: 'Forbidden' });
+  it.each([
+    ['forbidden', 'HTTP 403'],
+    ['not-found', 'HTTP 404'],
+  ])('goes on with the other streams when one is %s, and says which', async (fault, problem) => {
+    sandbox.setFaults([`${fault}=/lead/`]);
+    const handle = await startConnection(client, { name: `Leads ${fault}` });
 
     const answer = await untilStatus(
       handle,
@@ -119,7 +149,8 @@ describe('a connection', () => {
 
     const [leads, activities] = answer.streams;
     expect(leads).toMatchObject({ name: 'leads', status: 'Incomplete', rows: 0 });
-    expect(leads?.error).toMatch(/403/);
+    expect(leads?.error).toContain(problem);
+    expect(answer.problem).toContain(problem);
     expect(activities).toMatchObject({ name: 'activities', status: 'Up to date', error: null });
     expect(activities?.rows).toBeGreaterThan(300);
 
@@ -269,4 +300,8 @@ describe('input that cannot be used fails the workflow at once and names the fie
     for (let cause = failure; cause instanceof Error; cause = cause.cause) text += cause.message;
     expect(text).toMatch(message);
   });
+});
+
+it('no history and no table of all this holds the API key', async () => {
+  expect(await canarySightings(client, [database.pool])).toEqual([]);
 });

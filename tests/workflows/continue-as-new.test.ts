@@ -1,0 +1,150 @@
+import { Client, Connection, type WorkflowHandle } from '@temporalio/client';
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { readConfig } from '../../src/config.js';
+import { SIGNALS } from '../../src/contract.js';
+import { startTemporal } from '../../src/local/temporal-server.js';
+import { createLog, installRuntime } from '../../src/log.js';
+import type { Sandbox } from '../../src/sandbox/sandbox.js';
+import { startWorker } from '../../src/worker.js';
+import { isSettled, startConnection, statusOf, untilStatus } from '../support/e2e-connection.js';
+import {
+  closeActivities,
+  doubledActivities,
+  loadedActivitiesBefore,
+} from '../support/e2e-older.js';
+import { testDatabase, testEnv, testSandbox, until, type TestDatabase } from '../support/stack.js';
+import { removeHome, temporalCliPath, temporaryHome } from '../support/tools.js';
+
+/** A server of its own, which wants a fresh run after so few events that each test sees several. */
+const EVENTS_MAX = 60;
+const FROM = '2025-12-01';
+
+const ends: (() => Promise<unknown>)[] = [];
+let client: Client;
+let database: TestDatabase;
+let sandbox: Sandbox;
+let handle: WorkflowHandle;
+
+beforeAll(async () => {
+  const home = { path: temporaryHome() };
+  ends.push(() => Promise.resolve(removeHome(home.path)));
+  const temporal = await startTemporal({
+    home,
+    cliPath: await temporalCliPath(),
+    extraArgs: ['--dynamic-config-value', `limit.historyCount.suggestContinueAsNew=${EVENTS_MAX}`],
+  });
+  ends.push(() => temporal.stop());
+  const connection = await Connection.connect({ address: temporal.address });
+  ends.push(() => connection.close());
+  client = new Client({ connection, namespace: temporal.namespace });
+  database = await testDatabase();
+  ends.push(() => database.close());
+  // Slow enough that the historical sync is still running when the first runs end.
+  sandbox = await testSandbox({ leads: 60, activities: 900, latencyMs: 60 });
+  ends.push(() => sandbox.stop());
+  const env = {
+    ...testEnv(database.url, sandbox.url),
+    TEMPORAL_ADDRESS: temporal.address,
+    TEMPORAL_NAMESPACE: temporal.namespace,
+  };
+  const log = createLog('silent');
+  installRuntime(log, undefined);
+  const worker = await startWorker({ config: readConfig(env), databaseUrl: database.url, log });
+  ends.push(() => worker.stop());
+});
+
+afterAll(async () => {
+  for (const end of ends.reverse()) await end();
+});
+
+/** Runs that the connection has had, the present one included. */
+async function runCount(): Promise<number> {
+  const { count } = await client.workflow.count(`WorkflowId="${handle.workflowId}"`);
+  return count;
+}
+
+describe('a connection whose history grows long', () => {
+  beforeEach(async () => {
+    await handle?.terminate().catch(() => undefined);
+  });
+
+  it('goes on in fresh runs in the middle of its historical sync, and forgets nothing', async () => {
+    handle = await startConnection(client, { name: 'Long Life', startDate: FROM });
+    await handle.signal(SIGNALS.backfill, 'some day');
+    await handle.signal(SIGNALS.backfill, { from: '2026-10-01', to: '2026-10-20', id: 'kept' });
+    let runsInHistory = 0;
+    await until('the history was read while signals came', async () => {
+      await handle.signal(SIGNALS.set, { every: '6h' });
+      const status = await statusOf(handle).catch(() => undefined);
+      if (status?.historicalSync !== 'done') runsInHistory = await runCount();
+      return status?.historicalSync === 'done';
+    });
+
+    const answer = await untilStatus(
+      handle,
+      'up to date, the backfill too',
+      (status) => isSettled(status) && status.backfills.every(({ status: job }) => job === 'done'),
+    );
+
+    expect(runsInHistory, 'runs before the history was read').toBeGreaterThanOrEqual(2);
+    expect(answer).toMatchObject({
+      every: '6h',
+      startDate: `${FROM}T00:00:00.000000Z`,
+      backfills: [{ id: 'kept', status: 'done' }],
+      rejectedRequests: [{ request: 'backfill' }],
+      problem: null,
+    });
+    const loaded = await loadedActivitiesBefore(database.pool, 'long_life', '2026-11-01');
+    expect(loaded).toEqual(await closeActivities(sandbox.url, FROM, '2026-11-01'));
+    expect(await doubledActivities(database.pool, 'long_life')).toEqual([]);
+  });
+
+  it('loses none of the signals that come while it changes its run', async () => {
+    handle = await startConnection(client, { name: 'Many Signals', startDate: '2026-10-25' });
+    await untilStatus(handle, 'up to date', isSettled);
+    const runsBefore = await runCount();
+
+    await Promise.all(
+      Array.from({ length: 120 }, (_, index) =>
+        handle.signal(SIGNALS.backfill, {
+          from: '2026-10-25',
+          streams: ['leads'],
+          id: `job-${index % 12}`,
+        }),
+      ),
+    );
+
+    const answer = await untilStatus(
+      handle,
+      'all jobs are done',
+      ({ backfills }) =>
+        backfills.length >= 10 && backfills.every(({ status }) => status === 'done'),
+    );
+    expect(await runCount()).toBeGreaterThan(runsBefore);
+    expect(answer.rejectedRequests).toEqual([]);
+    const { rows } = await database.pool.query<{ job: string }>(
+      `SELECT DISTINCT job FROM closehaul.runs WHERE schema_name = 'many_signals' AND kind = 'backfill'`,
+    );
+    expect(rows).toHaveLength(12);
+  });
+
+  it('stays paused in its fresh run', async () => {
+    handle = await startConnection(client, { name: 'Long Pause', startDate: '2026-10-25' });
+    await untilStatus(handle, 'up to date', isSettled);
+    await handle.signal(SIGNALS.pause);
+    const runsBefore = await runCount();
+    await until('a fresh run has begun', async () => {
+      await handle.signal(SIGNALS.set, { every: '12h' });
+      return (await runCount()) > runsBefore;
+    });
+
+    const answer = await untilStatus(handle, 'the fresh run answers', () => true);
+
+    expect(answer).toMatchObject({ status: 'Paused', every: '12h', nextSyncAt: null });
+    const { requests } = sandbox.stats();
+    await handle.signal(SIGNALS.resume);
+    await handle.signal(SIGNALS.syncNow);
+    await untilStatus(handle, 'synced', (status) => status.syncsCompleted > answer.syncsCompleted);
+    expect(sandbox.stats().requests).toBeGreaterThan(requests);
+  });
+});
