@@ -210,4 +210,13 @@ export interface RunResult {
   readonly records: number;
   readonly rows: number;
   readonly streams: readonly StreamResult[];
+  /** Backfills that the database wants, since somebody dropped rows with their table by hand. */
+  readonly rereads?: readonly RereadWish[];
+}
+
+export interface RereadWish {
+  /** The same for the same damage, so that asking twice is asking once. */
+  readonly id: string;
+  readonly streams: readonly string[];
+  readonly from: string;
 }

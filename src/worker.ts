@@ -108,7 +108,7 @@ function createDeps(options: WorkerOptions, pool: pg.Pool): ActivityDeps {
   return {
     pool,
     streams: CLOSE_STREAMS,
-    labelsBySchema: new Map(),
+    customFieldsBySchema: new Map(),
     sourceOf: (schema) => sources.of(schema),
     provenSourceOf: (schema, signal) => sources.proven(schema, signal),
     catalogOf(schema) {

@@ -1,17 +1,22 @@
 import type { SliceRef } from '../contract.js';
 import { foldCustomFields, unknownCustomFields } from '../core/custom-fields.js';
+import { addMillis, HOUR_MS } from '../core/instant.js';
 import type { JsonRecord } from '../core/record.js';
 import {
-  keepCustomFieldLabels,
-  readCustomFieldLabels,
-  type CustomField,
+  keepCustomFields,
+  readCustomFields,
+  type FamilyRead,
+  type KeptCustomFields,
 } from '../postgres/custom-fields.js';
 import { streamOf, type ActivityDeps } from './deps.js';
 
+/** How long a field that was renamed or retyped in Close may go unnoticed. */
+const DEFINITIONS_AGE_MAX_MS = 24 * HOUR_MS;
+
 /**
- * Gives custom values their labels. Definitions are read from Close only when a page brings a field
- * that nobody has seen, so an incremental sync spends no request on them. A field that the key may
- * not read the definition of is called by its id, from then on and for ever.
+ * Gives custom values their labels and types. Definitions are read from Close when a page brings a
+ * field that nobody has seen, and once a day, so an incremental sync spends no request on them. A
+ * field that the key may not read the definition of is called by its id, from then on and for ever.
  */
 export async function labelCustomFields(
   records: readonly JsonRecord[],
@@ -19,22 +24,40 @@ export async function labelCustomFields(
   deps: ActivityDeps,
   signal: AbortSignal,
 ): Promise<readonly JsonRecord[]> {
-  const { pool, labelsBySchema } = deps;
   const families = streamOf(deps, ref.stream).customFields;
-  if (families.length === 0) return records;
-  let labels = labelsBySchema.get(ref.schema) ?? (await readCustomFieldLabels(pool, ref.schema));
-  const unknown = unknownCustomFields(records, labels);
-  if (unknown.size > 0) {
-    const source = deps.sourceOf(ref.schema);
-    const fields: CustomField[] = [];
-    for (const family of families) {
-      const seen = await source.customFieldLabels(family, signal);
-      for (const [id, label] of seen) fields.push({ id, family, label });
-    }
-    const defined = new Set(fields.map(({ id }) => id));
-    for (const id of unknown) if (!defined.has(id)) fields.push({ id, family: '', label: id });
-    labels = await keepCustomFieldLabels(pool, ref.schema, fields);
+  if (families === null || records.length === 0) return records;
+  const { customFieldsBySchema: cache, pool } = deps;
+  let kept = cache.get(ref.schema) ?? (await readCustomFields(pool, ref.schema));
+  const unknown = unknownCustomFields(records, families, kept.fields);
+  if (unknown.size > 0 || isOld(kept, deps)) {
+    kept = await readDefinitions(unknown, ref, deps, signal);
   }
-  labelsBySchema.set(ref.schema, labels);
-  return records.map((record) => foldCustomFields(record, labels));
+  cache.set(ref.schema, kept);
+  return records.map((record) => foldCustomFields(record, families, kept.fields));
+}
+
+function isOld({ readAt }: KeptCustomFields, deps: ActivityDeps): boolean {
+  return readAt === null || addMillis(readAt, DEFINITIONS_AGE_MAX_MS) < deps.now();
+}
+
+/** Of all families at once: they are few, short, and have one age. */
+async function readDefinitions(
+  unknown: ReadonlyMap<string, ReadonlySet<string>>,
+  ref: SliceRef,
+  deps: ActivityDeps,
+  signal: AbortSignal,
+): Promise<KeptCustomFields> {
+  const source = deps.sourceOf(ref.schema);
+  const families = deps.streams.flatMap(({ customFields }) =>
+    customFields === null ? [] : [customFields.own, ...Object.values(customFields.nested)],
+  );
+  const reads: FamilyRead[] = [];
+  for (const family of new Set(families)) {
+    const definitions = await source.customFields(family, signal);
+    reads.push({ family, definitions, seen: unknown.get(family) ?? new Set() });
+  }
+  const { hasChanged, ...kept } = await keepCustomFields(deps.pool, ref.schema, reads, deps.now());
+  // A renamed field keeps its column; that column's comment tells the new name.
+  if (hasChanged) await (await deps.catalogOf(ref.schema)).describe();
+  return kept;
 }

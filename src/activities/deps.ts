@@ -1,7 +1,8 @@
 import type pg from 'pg';
 import type { Instant } from '../core/instant.js';
-import type { CustomFieldLabels, Source, SourceStream } from '../core/ports.js';
+import type { Source, SourceStream } from '../core/ports.js';
 import type { Catalog } from '../postgres/catalog.js';
+import type { KeptCustomFields } from '../postgres/custom-fields.js';
 
 /** Where a step of the journey is reached: a seam for traces, progress and crash tests. */
 export type Probe = (point: string) => void | Promise<void>;
@@ -16,8 +17,8 @@ export interface ActivityDeps {
   readonly provenSourceOf: (schema: string, signal: AbortSignal) => Promise<Source>;
   /** The warehouse names of a connection, read once for each worker. */
   readonly catalogOf: (schema: string) => Promise<Catalog>;
-  /** Labels of custom fields as far as this worker has seen them; the database keeps them for all. */
-  readonly labelsBySchema: Map<string, CustomFieldLabels>;
+  /** Custom fields as far as this worker has seen them; the database keeps them for all. */
+  readonly customFieldsBySchema: Map<string, KeptCustomFields>;
   readonly now: () => Instant;
   readonly nowMs: () => number;
   readonly probe: Probe;

@@ -5,7 +5,8 @@ import { historySlices, liveSlice } from '../core/slice.js';
 import { ClosehaulError } from '../errors.js';
 import type { PlannedSlice } from '../postgres/checkpoints.js';
 import { readBookmarks, readConnection, type StoredConnection } from '../postgres/connections.js';
-import { beginRun as begin, endRun as end, markStreams } from '../postgres/runs.js';
+import { takeRereads } from '../postgres/rereads.js';
+import { analyzeStreams, beginRun as begin, endRun as end, markStreams } from '../postgres/runs.js';
 import type { ActivityDeps } from './deps.js';
 
 /** Plans a run and returns its open slices, in the order in which to sync them. */
@@ -16,6 +17,8 @@ export async function beginRun(
   const { schema } = input;
   const connection = await readConnection(deps.pool, schema);
   if (connection === undefined) throw new ClosehaulError('CONNECTION_UNKNOWN', { schema });
+  // What somebody dropped by hand is noticed here, also where no new record would touch it.
+  await (await deps.catalogOf(schema)).repairDamage();
   const bookmarks = await readBookmarks(deps.pool, schema);
   const registered = new Set(bookmarks.map(({ stream }) => stream));
   const streams = deps.streams.filter(
@@ -95,7 +98,16 @@ export async function endRun(input: EndRunInput, deps: ActivityDeps): Promise<Ru
     error: input.problems[summary.stream] ?? null,
   }));
   const isComplete = streams.every((stream) => stream.isComplete && stream.error === null);
+  if (input.kind !== 'incremental') {
+    await analyzeStreams(
+      deps.pool,
+      input.schema,
+      streams.map(({ name }) => name),
+    );
+  }
+  const rereads = await takeRereads(deps.pool, input.schema, isComplete ? input.job : null);
   return {
+    rereads,
     outcome: isComplete ? 'complete' : 'incomplete',
     records: streams.reduce((sum, { records }) => sum + records, 0),
     rows: streams.reduce((sum, { rows }) => sum + rows, 0),

@@ -76,7 +76,7 @@ async function syncSlice(ref: SliceRef, deps: ActivityDeps): Promise<SliceProgre
       await probe('page-fetched');
       const receivedAt = deps.now();
       const records = await labelCustomFields(page.records, ref, deps, cancellationSignal);
-      const { denested, rejects } = denestPage(records, stream, catalog.layout);
+      const { denested, rejects } = denestPage(records, page.records, stream, catalog.layout);
       await probe('page-denested');
 
       const version = checkpoint.version + progress.pages;
@@ -118,15 +118,16 @@ function activityContext(): Pick<Context, 'cancellationSignal' | 'heartbeat'> {
   };
 }
 
-function denestPage(
+export function denestPage(
   records: readonly JsonRecord[],
+  asSent: readonly JsonRecord[],
   stream: SourceStream,
   layout: Layout,
 ): { denested: Denested[]; rejects: Reject[] } {
   const denested: Denested[] = [];
   const rejects: Reject[] = [];
-  for (const record of records) {
-    const result = denest(record, stream, layout);
+  for (const [index, record] of records.entries()) {
+    const result = denest(record, stream, layout, asSent[index]);
     if ('reject' in result) rejects.push(result.reject);
     else denested.push(result);
   }

@@ -3,7 +3,7 @@ import { isJsonRecord, type JsonRecord, type JsonValue } from '../core/record.js
 import type { Position, Slice } from '../core/stream.js';
 import { ClosehaulError } from '../errors.js';
 import type { CloseClient } from './client.js';
-import { fetchCustomFieldLabels, isAbsent } from './custom-field-labels.js';
+import { fetchCustomFields, isAbsent } from './custom-fields.js';
 import { keysetPages } from './keyset-pages.js';
 import type { CloseList, Warn } from './list-page.js';
 import { CLOSE_STREAMS, type ClosePart, type CloseStream } from './streams.js';
@@ -49,7 +49,7 @@ export function createCloseSource(options: CloseSourceOptions): Source {
   return {
     streams,
     identify: (signal) => identify(client, signal),
-    customFieldLabels: (family, signal) => fetchCustomFieldLabels(client, family, signal),
+    customFields: (family, signal) => fetchCustomFields(client, family, signal),
     fetchPages,
   };
 }

@@ -49,7 +49,7 @@ export const CLOSE_STREAMS: readonly CloseStream[] = [
     clockField: 'date_updated',
     // Upserted rows are compared by versionField, and a newer label is welcome.
     volatileFields: [],
-    customFields: ['lead', 'contact', 'opportunity'],
+    customFields: { own: 'lead', nested: { contacts: 'contact', opportunities: 'opportunity' } },
     parts: [
       {
         name: 'lead',
@@ -104,7 +104,7 @@ export const CLOSE_STREAMS: readonly CloseStream[] = [
       'recording_url',
       'voicemail_url',
     ],
-    customFields: ['activity'],
+    customFields: { own: 'activity', nested: {} },
     parts: [
       { ...activityPart, name: 'activity', path: '/activity/', isOptional: false },
       // `/activity/` gives the single mails and leaves their threads out.

@@ -2,7 +2,7 @@ import type { Instant } from './instant.js';
 import { jsonText } from './json-text.js';
 import { INNER_ARRAY_PART, SCALAR_ELEMENT_COLUMN, type Layout } from './layout.js';
 import { byteLength } from './naming.js';
-import { ExactNumber, isJsonRecord, type JsonRecord, type JsonValue } from './record.js';
+import { isNested, type JsonRecord, type JsonValue } from './record.js';
 import type { StreamShape } from './stream.js';
 import {
   classify,
@@ -89,20 +89,26 @@ interface Frame {
 }
 
 /**
- * De-nests one record. Never throws on bad data: what no table can take comes back as a reject.
+ * De-nests one record; `asSent` is what a reject keeps, for a record that was changed on the way.
+ * Never throws on bad data: what no table can take comes back as a reject.
  * The walk keeps its own stack, so depth cannot overflow the call stack.
  */
-export function denest(record: JsonRecord, stream: StreamShape, layout: Layout): DenestResult {
+export function denest(
+  record: JsonRecord,
+  stream: StreamShape,
+  layout: Layout,
+  asSent: JsonRecord = record,
+): DenestResult {
   const key = record[stream.key];
   if (typeof key !== 'string' || key === '') {
-    return rejected(record, stream, `Field ${stream.key} is missing or is not a text`);
+    return rejected(asSent, stream, `Field ${stream.key} is missing or is not a text`);
   }
   const walk = new Walk(stream, layout);
   const problem = walk.run(record);
-  if (problem !== undefined) return rejected(record, stream, problem);
+  if (problem !== undefined) return rejected(asSent, stream, problem);
   const version = classify([stream.versionField], scalarOrNull(record[stream.versionField]));
   return {
-    record,
+    record: asSent,
     key: storableText(key),
     version: version?.type === 'timestamptz' ? (version.value as Instant) : null,
     rows: walk.rows,
@@ -238,12 +244,8 @@ function addCell(
   row.content?.push(`${path.length}:${path}:${type}:${text.length}=${text}`);
 }
 
-function isNested(value: JsonValue): value is JsonRecord | readonly JsonValue[] {
-  return typeof value === 'object' && value !== null && !(value instanceof ExactNumber);
-}
-
 function scalarOrNull(value: JsonValue | undefined): JsonValue {
-  return value === undefined || Array.isArray(value) || isJsonRecord(value) ? null : value;
+  return value === undefined || isNested(value) ? null : value;
 }
 
 /** What stands for an array's element in a path; a field of that name is escaped. */

@@ -1,4 +1,10 @@
-import { ExactNumber, isJsonRecord, type JsonRecord, type JsonValue } from './record.js';
+import {
+  DeclaredText,
+  ExactNumber,
+  isJsonRecord,
+  type JsonRecord,
+  type JsonValue,
+} from './record.js';
 import { classify, storableText } from './typing.js';
 
 /**
@@ -11,13 +17,48 @@ import { classify, storableText } from './typing.js';
  * record would stop its stream for ever.
  */
 export function jsonText(value: JsonValue): string {
+  return write(value, STORABLE);
+}
+
+/**
+ * The JSON text of a record as Close sent it, for people and for another try: numbers digit by
+ * digit, and what PostgreSQL's text cannot hold (NUL, half a surrogate pair) as its escape.
+ */
+export function exactJsonText(value: JsonValue): string {
+  return write(value, EXACT);
+}
+
+/** How a field's name and a scalar are written. */
+interface Style {
+  readonly key: (key: string) => string;
+  readonly scalar: (value: JsonValue) => string;
+}
+
+const STORABLE: Style = {
+  key: (key) => JSON.stringify(storableText(key)),
+  scalar(value) {
+    if (value instanceof DeclaredText) return JSON.stringify(storableText(value.text));
+    if (typeof value === 'string') return JSON.stringify(storableText(value));
+    if (!(value instanceof ExactNumber)) return JSON.stringify(value);
+    // jsonb keeps numbers as `numeric`; what is beyond that stays readable as a text.
+    const isText = classify([], value)?.type === 'text';
+    return isText ? JSON.stringify(value.text) : value.text;
+  },
+};
+
+const EXACT: Style = {
+  key: (key) => JSON.stringify(key),
+  scalar: (value) => (value instanceof ExactNumber ? value.text : JSON.stringify(value)),
+};
+
+function write(value: JsonValue, style: Style): string {
   const parts: string[] = [];
   const stack: Step[] = [{ value }];
   for (let step = stack.pop(); step !== undefined; step = stack.pop()) {
     if ('text' in step) parts.push(step.text);
     else if (Array.isArray(step.value)) pushArray(stack, step.value as readonly JsonValue[]);
-    else if (isJsonRecord(step.value)) pushObject(stack, step.value);
-    else parts.push(scalarText(step.value));
+    else if (isJsonRecord(step.value)) pushObject(stack, step.value, style);
+    else parts.push(style.scalar(step.value));
   }
   return parts.join('');
 }
@@ -35,22 +76,13 @@ function pushArray(stack: Step[], elements: readonly JsonValue[]): void {
   stack.push({ text: '[' });
 }
 
-function pushObject(stack: Step[], object: JsonRecord): void {
+function pushObject(stack: Step[], object: JsonRecord, style: Style): void {
   const keys = Object.keys(object).sort();
   stack.push({ text: '}' });
   for (let index = keys.length - 1; index >= 0; index -= 1) {
     const key = keys[index] as string;
     stack.push({ value: object[key] as JsonValue });
-    const comma = index > 0 ? ',' : '';
-    stack.push({ text: `${comma}${JSON.stringify(storableText(key))}:` });
+    stack.push({ text: `${index > 0 ? ',' : ''}${style.key(key)}:` });
   }
   stack.push({ text: '{' });
-}
-
-function scalarText(value: JsonValue): string {
-  if (typeof value === 'string') return JSON.stringify(storableText(value));
-  if (!(value instanceof ExactNumber)) return JSON.stringify(value);
-  // jsonb keeps numbers as `numeric`; what is beyond that stays readable as a text.
-  const isText = classify([], value)?.type === 'text';
-  return isText ? JSON.stringify(value.text) : value.text;
 }

@@ -38,15 +38,24 @@ export interface Identity {
   readonly userId: string;
 }
 
-/** Labels of custom fields by their id: `cf_…` → `Industry`. */
-export type CustomFieldLabels = ReadonlyMap<string, string>;
+/** A custom field as its family's list defines it now. */
+export interface CustomFieldDefinition {
+  readonly id: string;
+  /** What Close shows people; may be changed at any time. */
+  readonly name: string;
+  /** Close's word: text, number, date, datetime, choices, user, …; null when it gives none. */
+  readonly type: string | null;
+}
 
 export interface Source {
   readonly streams: readonly SourceStream[];
   /** One cheap request that proves the key. Throws CLOSE_KEY_REJECTED and the transport errors. */
   identify(signal: AbortSignal): Promise<Identity>;
-  /** Labels of one custom-field family; empty when this key may not read the definitions. */
-  customFieldLabels(family: string, signal: AbortSignal): Promise<CustomFieldLabels>;
+  /** The fields of one family, the shared ones among them; null when this key may not read them. */
+  customFields(
+    family: string,
+    signal: AbortSignal,
+  ): Promise<readonly CustomFieldDefinition[] | null>;
   /**
    * Pages of one slice from `position` on (null = its beginning). Yields at least one page; the
    * last has `next: null`. Pages may repeat records; they never leave one out.

@@ -13,18 +13,39 @@ export class ExactNumber {
   }
 }
 
+/**
+ * A text of which Close's own definition tells what it is: the value of a custom field. Other texts
+ * are told by their field's name and their form.
+ */
+export class DeclaredText {
+  constructor(
+    readonly text: string,
+    /** Whether the field is one of dates or times. */
+    readonly isTime: boolean,
+  ) {}
+
+  toJSON(): string {
+    return this.text;
+  }
+}
+
 export type JsonValue =
-  null | boolean | number | string | ExactNumber | readonly JsonValue[] | JsonRecord;
+  null | boolean | number | string | ExactNumber | DeclaredText | readonly JsonValue[] | JsonRecord;
+
+/** An object or an array: whatever holds other values. */
+export function isNested(value: JsonValue): value is JsonRecord | readonly JsonValue[] {
+  return (
+    typeof value === 'object' &&
+    value !== null &&
+    !(value instanceof ExactNumber) &&
+    !(value instanceof DeclaredText)
+  );
+}
 
 export interface JsonRecord {
   readonly [key: string]: JsonValue;
 }
 
 export function isJsonRecord(value: JsonValue | undefined): value is JsonRecord {
-  return (
-    typeof value === 'object' &&
-    value !== null &&
-    !Array.isArray(value) &&
-    !(value instanceof ExactNumber)
-  );
+  return value !== undefined && isNested(value) && !Array.isArray(value);
 }

@@ -1,5 +1,6 @@
 import type { Cell, Row } from './denest.js';
 import { chooseName, COLUMN_BYTES_MAX, TABLE_BYTES_MAX } from './naming.js';
+import { cellBytes, mayBeTooWide, ROW_BYTES_MAX } from './row-width.js';
 import { fittingType, TYPE_SUFFIX, type ColumnType, type TypedValue } from './typing.js';
 
 /**
@@ -8,13 +9,27 @@ import { fittingType, TYPE_SUFFIX, type ColumnType, type TypedValue } from './ty
  *   schema.add([row of leads with the new field `source`])  →  [{ table: leads, columns: [source text] }]
  *
  * Invariant: only ever grows. A field keeps its column; a second type of it gets a column beside.
+ * What PostgreSQL has no room for goes to `_sdc_overflow`, for each row of the table and for ever.
  */
 export interface Column {
   readonly name: string;
   readonly type: ColumnType;
   /** The field's path inside its table. */
   readonly path: string;
+  /**
+   * Where its values go:
+   * - `column`    to the column
+   * - `overflow`  to `_sdc_overflow`, from the first one on: there is no column
+   * - `moved`     to `_sdc_overflow` from now on; the column keeps what was loaded before
+   */
+  readonly place: 'column' | 'overflow' | 'moved';
 }
+
+/**
+ * PostgreSQL's limit is 1,600 columns, those counted that were dropped by hand; the rest is for the
+ * users' own.
+ */
+export const COLUMNS_MAX = 1_400;
 
 export interface Table {
   readonly path: string;
@@ -28,8 +43,12 @@ export interface Table {
 export interface SchemaChange {
   readonly table: Table;
   readonly isNew: boolean;
+  /** New ones, and those of which the place has changed. */
   readonly columns: readonly Column[];
 }
+
+/** Names of columns that are in a table of the destination already, ours and others', by table name. */
+export type ColumnsThere = ReadonlyMap<string, ReadonlySet<string>>;
 
 export interface SchemaRules {
   /** Column names that the destination keeps for itself in a table so many levels deep. */
@@ -81,26 +100,71 @@ export class Schema {
   }
 
   lacks(row: Row): boolean {
-    if (!this.tables.has(row.table)) return true;
-    return row.cells.some((cell) => this.columnIndex(row.table, cell) === undefined);
+    const table = this.tables.get(row.table);
+    if (table === undefined) return true;
+    if (row.cells.some((cell) => this.columnIndex(row.table, cell) === undefined)) return true;
+    return mayBeTooWide(row) && this.widthOf(row, table) > ROW_BYTES_MAX;
   }
 
   /** Adds what `rows` need and tells what that was. */
-  add(rows: Iterable<Row>): readonly SchemaChange[] {
-    const changes = new Map<string, { table: Table; isNew: boolean; columns: Column[] }>();
+  add(rows: Iterable<Row>, there: ColumnsThere = new Map()): readonly SchemaChange[] {
+    const changes = new Map<
+      string,
+      { table: MutableTable; isNew: boolean; changed: Set<number> }
+    >();
     for (const row of rows) {
       const known = this.tables.get(row.table);
       const table = known ?? this.addTable(row);
-      const isNew = known === undefined;
-      const change = changes.get(row.table) ?? { table, isNew, columns: [...table.columns] };
-      if (!isNew && !changes.has(row.table)) change.columns.length = 0;
+      const change = changes.get(row.table) ?? {
+        table,
+        isNew: known === undefined,
+        changed: new Set(),
+      };
+      changes.set(row.table, change);
+      if (known === undefined) for (const index of table.columns.keys()) change.changed.add(index);
       for (const cell of row.cells) {
         if (this.columnIndex(row.table, cell) !== undefined) continue;
-        change.columns.push(this.addColumn(table, cell));
+        this.addColumn(table, cell, there.get(table.name));
+        change.changed.add(table.columns.length - 1);
       }
-      if (isNew || change.columns.length > 0) changes.set(row.table, change);
+      if (mayBeTooWide(row)) this.makeRoom(row, table, change.changed);
     }
-    return [...changes.values()];
+    return [...changes.values()]
+      .filter(({ isNew, changed }) => isNew || changed.size > 0)
+      .map(({ table, isNew, changed }) => ({
+        ...{ table, isNew },
+        columns: [...changed].map((index) => table.columns[index] as Column),
+      }));
+  }
+
+  private widthOf(row: Row, table: Table): number {
+    let bytes = 0;
+    for (const cell of row.cells) {
+      const index = this.columnIndex(row.table, cell) ?? -1;
+      if (table.columns[index]?.place === 'column') bytes += cellBytes(cell);
+    }
+    return bytes;
+  }
+
+  /**
+   * Moves columns of a too wide row to `_sdc_overflow` until it fits: the ones that came last, since
+   * fields that many records have come early.
+   */
+  private makeRoom(row: Row, table: MutableTable, changed: Set<number>): void {
+    let bytes = this.widthOf(row, table);
+    if (bytes <= ROW_BYTES_MAX) return;
+    const keeps = this.rules.versionField(table.stream);
+    const cells = new Map(row.cells.map((cell) => [this.columnIndex(row.table, cell) ?? -1, cell]));
+    for (const [index, cell] of [...cells].sort(([a], [b]) => b - a)) {
+      const column = table.columns[index] as Column;
+      if (column.place !== 'column' || column.path === keeps) continue;
+      // A column that is not made yet need not be made at all.
+      const place = changed.has(index) ? 'overflow' : 'moved';
+      table.columns[index] = { ...column, place };
+      changed.add(index);
+      bytes -= cellBytes(cell);
+      if (bytes <= ROW_BYTES_MAX) return;
+    }
   }
 
   private addTable(row: Row): MutableTable {
@@ -122,21 +186,26 @@ export class Schema {
     return table;
   }
 
-  private addColumn(table: MutableTable, cell: Omit<Cell, 'value'>): Column {
+  private addColumn(
+    table: MutableTable,
+    cell: Omit<Cell, 'value'>,
+    there: ReadonlySet<string> = new Set(),
+  ): void {
     const siblings = table.byPath.get(cell.path);
     const first = siblings && table.columns[Math.min(...siblings.values())];
     const wanted = first ? `${first.name}__${TYPE_SUFFIX[cell.type]}` : cell.column;
     const taken = new Set(this.rules.reservedColumns(table.levels));
     for (const { name } of table.columns) taken.add(name);
+    for (const name of there) taken.add(name);
     const name = chooseName(
       wanted,
       `${cell.path}:${cell.type}`,
       taken,
       first ? TABLE_BYTES_MAX : COLUMN_BYTES_MAX,
     );
-    const column = { name, type: cell.type, path: cell.path };
-    append(table, column);
-    return column;
+    const made = table.columns.filter(({ place }) => place !== 'overflow').length;
+    const place = made < COLUMNS_MAX ? 'column' : 'overflow';
+    append(table, { name, type: cell.type, path: cell.path, place });
   }
 }
 

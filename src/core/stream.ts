@@ -24,8 +24,16 @@ export interface StreamShape {
    * money). A change in them alone is not a new version of an append-only record.
    */
   readonly volatileFields: readonly string[];
-  /** Families of custom fields that occur in its records: `lead`, `contact`; empty when it has none. */
-  readonly customFields: readonly string[];
+  /** Whose custom fields occur in its records; null when it has none. */
+  readonly customFields: CustomFieldFamilies | null;
+}
+
+/** Which family of custom fields (Close: `/custom_field/{family}/`) stands where in a record. */
+export interface CustomFieldFamilies {
+  /** Of the record's own: `lead`. */
+  readonly own: string;
+  /** Of the records in its arrays, by their field: `{ contacts: 'contact' }`. */
+  readonly nested: Readonly<Record<string, string>>;
 }
 
 /**

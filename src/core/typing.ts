@@ -1,5 +1,5 @@
 import { parseInstant } from './instant.js';
-import { ExactNumber, type JsonValue } from './record.js';
+import { DeclaredText, ExactNumber, type JsonValue } from './record.js';
 
 /**
  * Which PostgreSQL type a value gets. Types are the ones that Stitch's PostgreSQL destination
@@ -49,6 +49,7 @@ export function classify(path: readonly string[], value: JsonValue): TypedValue 
     return Number.isSafeInteger(value) ? { type: 'bigint', value } : classifyNumber(String(value));
   }
   if (value instanceof ExactNumber) return classifyNumber(value.text);
+  if (value instanceof DeclaredText) return textOrTime(value.text, value.isTime);
   throw new TypeError('classify takes scalars only');
 }
 
@@ -112,13 +113,17 @@ const FULL_TIME = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:\d\d)$
 function classifyText(path: readonly string[], value: string): TypedValue {
   const field = path.at(-1) ?? '';
   const isCustom = path.length > 1 && path[0] === 'custom';
-  // A custom field's label says nothing of its type ("Update date?" may be text), its form does.
+  // A custom field's label says nothing of its type ("Update date?" may be text). Where its
+  // definition may not be read, its form does.
   const mayBeTime = isCustom ? FULL_TIME.test(value) : TIME_FIELD.test(field);
-  if (mayBeTime && !TEXT_FIELDS.has(path.join('.'))) {
-    const instant = parseInstant(value);
-    if (instant !== undefined) return { type: 'timestamptz', value: instant };
-  }
-  return { type: 'text', value: storableText(value) };
+  return textOrTime(value, mayBeTime && !TEXT_FIELDS.has(path.join('.')));
+}
+
+function textOrTime(text: string, mayBeTime: boolean): TypedValue {
+  const instant = mayBeTime ? parseInstant(text) : undefined;
+  return instant === undefined
+    ? { type: 'text', value: storableText(text) }
+    : { type: 'timestamptz', value: instant };
 }
 
 /**

@@ -40,7 +40,7 @@ export const DATABASE_ERRORS = {
   WAREHOUSE_OBJECT_MISSING: {
     recovery: 'retry',
     message: 'A table or column of the warehouse is gone (SQLSTATE {sqlstate}).',
-    next: 'It is made again by itself; rows that were in it need a backfill.',
+    next: 'It is made again by itself, and the stream is read again from the start date.',
   },
   RECORD_REFUSED: {
     recovery: 'reject-record',
@@ -58,6 +58,21 @@ export const DATABASE_ERRORS = {
     message:
       'A table of the warehouse has lost its primary key or unique constraint (SQLSTATE {sqlstate}).',
     next: 'Add it again, or drop the table: it is made anew, and a backfill fills it.',
+  },
+  REJECTS_TAKEN: {
+    recovery: 'stop-command',
+    message: 'Rows of {schema}._sdc_rejected were taken away while they were loaded again.',
+    next: 'Somebody else is at it, or deleted them; nothing of the page was changed. Try again.',
+  },
+  WAREHOUSE_NAME_TAKEN: {
+    recovery: 'fail-stream',
+    message: 'Schema {schema} has a table or view {name} that Closehaul did not make.',
+    next: 'Rename or drop it, or replicate under another integration name, which makes another schema.',
+  },
+  WAREHOUSE_TYPE_CHANGED: {
+    recovery: 'fail-stream',
+    message: 'A column of the warehouse has another type than Closehaul gave it (at {place}).',
+    next: 'Give it its type back, or drop it: it is made again, and its stream is read again.',
   },
   SLICE_TAKEN: {
     recovery: 'retry',

@@ -1,11 +1,19 @@
-import pg from 'pg';
+import type pg from 'pg';
 import type { Row } from '../core/denest.js';
 import type { Instant } from '../core/instant.js';
 import { LAYOUTS, type Layout, type LayoutName } from '../core/layout.js';
-import { Schema, type Column, type SchemaChange, type Table } from '../core/schema.js';
+import { Schema, type Column, type Table } from '../core/schema.js';
 import type { StreamShape } from '../core/stream.js';
-import type { ColumnType } from '../core/typing.js';
+import { readCustomFields } from './custom-fields.js';
+import {
+  columnsThere,
+  define,
+  describeCustomFields,
+  restore,
+  type DefinitionContext,
+} from './definitions.js';
 import { inTransaction, quote } from './pool.js';
+import { createRejected, REJECTED_TABLE } from './rejects.js';
 import { databaseError } from './sqlstate.js';
 import * as sql from './statements.js';
 
@@ -65,30 +73,35 @@ export class Catalog {
     return this.current.version;
   }
 
-  /** Makes whatever tables and columns `rows` need. Throws RECORD_REFUSED when there can be no more. */
+  /**
+   * Makes whatever tables and columns `rows` need. Throws WAREHOUSE_NAME_TAKEN when the schema has a
+   * table of that name which is not ours.
+   */
   async prepare(rows: readonly Row[]): Promise<void> {
     if (!rows.some((row) => this.schema.lacks(row))) return;
-    await this.change(async (client, { schema }) => {
-      const changes = schema.add(rows.filter((row) => schema.lacks(row)));
-      for (const change of changes) await this.apply(client, schema, change);
+    await this.change(async (context) => {
+      const { client, schema } = context;
+      const there = await columnsThere(client, this.name);
+      const changes = schema.add(
+        rows.filter((row) => schema.lacks(row)),
+        there,
+      );
+      for (const change of changes) await define(context, change);
     });
   }
 
   /**
-   * Makes again what somebody dropped by hand. The rows that were in it come back when their records
-   * are read again; in an append-only table only those of new versions do.
+   * Makes again what somebody dropped by hand, and notes whose rows were in it: those streams are
+   * read again from the start date.
    */
   async repair(): Promise<void> {
-    await this.change(async (client, { schema }) => {
+    await this.change(async (context) => {
+      const { client, schema } = context;
       await client.query(`CREATE SCHEMA IF NOT EXISTS ${quote(this.name)}`);
-      await client.query(sql.createRejected(this.name));
-      const damaged = await this.findDamaged(client, schema);
-      for (const table of schema.all()) {
-        const { columns } = table;
-        const shape = this.shape(table);
-        await this.apply(client, schema, { table, isNew: true, columns });
-        await client.query(sql.addColumns(shape, sql.systemColumns(shape)));
-      }
+      await client.query(createRejected(this.name));
+      const there = await columnsThere(client, this.name);
+      const damaged = this.damaged(schema, there).map(({ stream }) => stream);
+      for (const table of schema.all()) await restore(context, table, there.get(table.name));
       await client.query(
         `UPDATE closehaul.warehouse_tables SET repaired_at = now()
           WHERE schema_name = $1 AND levels = 0 AND stream = ANY($2::text[])`,
@@ -97,13 +110,29 @@ export class Catalog {
     });
   }
 
+  /** Repairs, if there is anything to repair; one look at PostgreSQL's catalogue when not. */
+  async repairDamage(): Promise<void> {
+    await this.refresh();
+    const { schema } = this;
+    const there = await this.inTransaction((client) => columnsThere(client, this.name));
+    const tables = schema.all();
+    const names = new Set(tables.map(({ name }) => name));
+    const views = tables
+      .filter(({ stream }) => this.streamOf(stream).loading === 'append')
+      .map(({ name }) => sql.viewName(name, names));
+    const isWhole = [REJECTED_TABLE, ...views].every((name) => there.has(name));
+    const isEmpty = tables.length === 0;
+    if (!isEmpty && (!isWhole || this.damaged(schema, there).length > 0)) await this.repair();
+  }
+
+  /** Writes the comments of custom fields anew, after their definitions changed in Close. */
+  async describe(): Promise<void> {
+    await this.change(describeCustomFields);
+  }
+
   /** Reads the names anew when another worker has added some. */
   async refresh(): Promise<void> {
-    try {
-      this.current = await inTransaction(this.pool, (client) => this.read(client));
-    } catch (error) {
-      throw databaseError(error);
-    }
+    this.current = await this.inTransaction((client) => this.read(client));
   }
 
   shape(table: Table): sql.TableShape {
@@ -121,86 +150,41 @@ export class Catalog {
   }
 
   /** Changes the names alone; nobody sees the new ones before they are committed. */
-  private async change(
-    work: (client: pg.PoolClient, names: Names) => Promise<void>,
-  ): Promise<void> {
-    const changeNames = async (client: pg.PoolClient): Promise<Names> => {
-      const names = await this.read(client);
-      await work(client, names);
+  private async change(work: (context: DefinitionContext) => Promise<void>): Promise<void> {
+    this.current = await this.inTransaction(async (client) => {
+      const { schema } = await this.read(client);
+      const { fields } = await readCustomFields(client, this.name);
+      await work({
+        ...{ client, schemaName: this.name, schema, fields },
+        shapeOf: (table) => this.shape(table),
+        streamOf: (name) => this.streamOf(name),
+      });
       await client.query(
         `UPDATE closehaul.connections SET catalog_version = catalog_version + 1
           WHERE schema_name = $1`,
         [this.name],
       );
       return this.read(client);
-    };
+    }, sql.takeNames(this.name));
+  }
+
+  private async inTransaction<T>(
+    work: (client: pg.PoolClient) => Promise<T>,
+    first?: string,
+  ): Promise<T> {
     try {
-      this.current = await inTransaction(this.pool, changeNames, sql.takeNames(this.name));
+      return await inTransaction(this.pool, work, first);
     } catch (error) {
       throw databaseError(error);
     }
   }
 
-  private async apply(client: pg.PoolClient, schema: Schema, change: SchemaChange): Promise<void> {
-    const { table, columns } = change;
-    const shape = this.shape(table);
-    if (change.isNew) {
-      await client.query(sql.createTable(shape, columns));
-      await client.query(
-        `INSERT INTO closehaul.warehouse_tables (schema_name, path, stream, table_name, levels)
-         VALUES ($1, $2, $3, $4, $5) ON CONFLICT DO NOTHING`,
-        [this.name, table.path, table.stream, table.name, table.levels],
-      );
-    }
-    if (columns.length > 0) await this.addColumns(client, shape, table, columns);
-    if (shape.loading === 'append') {
-      const root = schema.table(table.stream) ?? table;
-      const tables = new Set(schema.all().map(({ name }) => name));
-      // A view cannot follow its table by itself; OR REPLACE takes the new columns at its end.
-      const [rootView, view] = [root, table].map((each) => ({
-        ...this.shape(each),
-        viewName: sql.viewName(each.name, tables),
-      })) as [sql.ViewedTable, sql.ViewedTable];
-      await client.query(sql.currentView(rootView, view));
-    }
-  }
-
-  private async addColumns(
-    client: pg.PoolClient,
-    shape: sql.TableShape,
-    table: Table,
-    columns: readonly Column[],
-  ): Promise<void> {
-    await client.query(sql.addColumns(shape, columns));
-    await client.query(
-      `INSERT INTO closehaul.warehouse_columns (schema_name, table_path, path, type, column_name)
-       SELECT $1, $2, r.path, r.type, r.name
-         FROM json_to_recordset($3::json) AS r(path text, type text, name text)
-       ON CONFLICT DO NOTHING`,
-      [this.name, table.path, JSON.stringify(columns)],
-    );
-    const target = sql.qualified(this.name, table.name);
-    const comments = columns.map(({ name, path }) => {
-      const comment = pg.escapeLiteral(`Close: ${table.stream}, field ${path}`);
-      return `COMMENT ON COLUMN ${target}.${quote(name)} IS ${comment}`;
+  /** The tables of which something is not there. */
+  private damaged(schema: Schema, there: ReadonlyMap<string, ReadonlySet<string>>): Table[] {
+    return schema.all().filter((table) => {
+      const columns = [...sql.systemColumns(this.shape(table)), ...sql.realColumns(table.columns)];
+      return columns.some(({ name }) => there.get(table.name)?.has(name) !== true);
     });
-    await client.query(comments.join(';\n'));
-  }
-
-  /** The streams of which a table or a column is not there. */
-  private async findDamaged(client: pg.PoolClient, schema: Schema): Promise<readonly string[]> {
-    const { rows } = await client.query<{ table_name: string; column_name: string }>(
-      `SELECT c.relname AS table_name, a.attname AS column_name
-         FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid
-        WHERE c.relnamespace = $1::regnamespace AND a.attnum > 0 AND NOT a.attisdropped`,
-      [quote(this.name)],
-    );
-    const there = new Set(rows.map((row) => JSON.stringify([row.table_name, row.column_name])));
-    const damaged = schema.all().filter((table) => {
-      const columns = [...sql.systemColumns(this.shape(table)), ...table.columns];
-      return columns.some(({ name }) => !there.has(JSON.stringify([table.name, name])));
-    });
-    return [...new Set(damaged.map(({ stream }) => stream))];
   }
 
   private async read(client: pg.PoolClient): Promise<Names> {
@@ -212,7 +196,7 @@ export class Catalog {
     );
     const { rows } = await client.query<StoredTable>(
       `SELECT t.path, t.table_name AS name, t.stream, t.levels, t.repaired_at AS "repairedAt",
-              coalesce(json_agg(json_build_object('name', c.column_name, 'type', c.type, 'path', c.path)
+              coalesce(json_agg(json_build_object('name', c.column_name, 'type', c.type, 'path', c.path, 'place', c.place)
                                 ORDER BY c.ordinal) FILTER (WHERE c.path IS NOT NULL), '[]') AS columns
          FROM closehaul.warehouse_tables t
          LEFT JOIN closehaul.warehouse_columns c
@@ -224,9 +208,7 @@ export class Catalog {
     const repairedAt = new Map<string, Instant>();
     for (const { columns, repairedAt: at, ...table } of rows) {
       schema.restore(table, columns);
-      // Each version of an append-only record is one row for ever, so it cannot be written anew.
-      const isUpsert = this.streamOf(table.stream).loading === 'upsert';
-      if (at !== null && isUpsert) repairedAt.set(table.stream, at);
+      if (at !== null) repairedAt.set(table.stream, at);
     }
     return { schema, version: version.rows[0]?.version ?? 0, repairedAt };
   }
@@ -242,7 +224,7 @@ export class Catalog {
       get reservedTables() {
         const names = schema.all().map(({ name }) => name);
         const tables = new Set(names);
-        return ['_sdc_rejected', ...names.map((name) => sql.viewName(name, tables))];
+        return [REJECTED_TABLE, ...names.map((name) => sql.viewName(name, tables))];
       },
       versionField: (stream) => this.streamOf(stream).versionField,
     });
@@ -262,14 +244,14 @@ interface StoredTable {
   readonly stream: string;
   readonly levels: number;
   readonly repairedAt: Instant | null;
-  readonly columns: readonly { name: string; type: ColumnType; path: string }[];
+  readonly columns: readonly Column[];
 }
 
 /** Makes the schema of a connection and what Stitch puts into every schema. */
 export async function createSchema(pool: pg.Pool, name: string): Promise<void> {
   const create = async (client: pg.PoolClient): Promise<void> => {
     await client.query(`CREATE SCHEMA IF NOT EXISTS ${quote(name)}`);
-    await client.query(sql.createRejected(name));
+    await client.query(createRejected(name));
   };
   try {
     // Alone: of two that make one schema at a time, PostgreSQL refuses the second in spite of IF NOT EXISTS.

@@ -5,6 +5,7 @@ import type { SourceStream } from '../core/ports.js';
 import { ClosehaulError } from '../errors.js';
 import { createSchema } from './catalog.js';
 import { query } from './pool.js';
+import { grantReader } from './reader-role.js';
 
 /** A connection as it was fixed when it was first opened. */
 export interface StoredConnection {
@@ -46,6 +47,7 @@ export async function openConnection(
   refuseOther(request, stored);
   await claim(pool, request, stored.workflowId);
   await createSchema(pool, schema);
+  await grantReader(pool, schema);
   return { ...stored, workflowId: request.workflowId };
 }
 

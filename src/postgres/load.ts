@@ -1,13 +1,13 @@
 import type pg from 'pg';
 import type { Denested, Reject } from '../core/denest.js';
 import type { Instant } from '../core/instant.js';
-import { jsonText } from '../core/json-text.js';
 import type { Position } from '../core/stream.js';
 import { ClosehaulError } from '../errors.js';
 import type { Catalog } from './catalog.js';
 import { advance, takeFence, type Counts, type SliceRef } from './checkpoints.js';
 import { PageWriter } from './page-writer.js';
 import { inTransaction } from './pool.js';
+import { writeRejects } from './rejects.js';
 import { databaseError, isMissingObject, isRecordFault, sqlstateOf } from './sqlstate.js';
 import * as sql from './statements.js';
 
@@ -124,7 +124,7 @@ async function writePage(
     ...rejects,
     ...written.refused.map(({ record, sqlstate }) => refused(record, ref.stream, sqlstate)),
   ];
-  await writeRejects(client, ref, allRejects);
+  await writeRejects(client, ref.schema, allRejects);
   const counts = {
     ...written.counts,
     fetched: records.length + rejects.length,
@@ -139,25 +139,6 @@ async function writePage(
   });
   await probe('checkpoint-moved');
   return counts;
-}
-
-async function writeRejects(
-  client: pg.PoolClient,
-  ref: SliceRef,
-  rejects: readonly Reject[],
-): Promise<void> {
-  if (rejects.length === 0) return;
-  const stored = rejects.map(({ record, reason, table }) => ({
-    ...{ record: jsonText(record), reason, table_name: table },
-  }));
-  try {
-    await client.query(sql.insertRejected(ref.schema), [JSON.stringify(stored)]);
-  } catch (error) {
-    if (!isRecordFault(error)) throw error;
-    // A record that cannot even be kept there must not be lost: nothing of the page is committed.
-    const values = { schema: ref.schema, sqlstate: sqlstateOf(error) };
-    throw new ClosehaulError('REJECTS_REFUSED', values, { cause: error });
-  }
 }
 
 function refused(record: Denested, stream: string, sqlstate: string): Reject {

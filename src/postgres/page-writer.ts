@@ -116,6 +116,7 @@ export class PageWriter {
     // In key order, so that two workers can never wait for each other in a circle.
     candidates.sort((a, b) => compare(a.record.key, b.record.key) || a.ordinal - b.ordinal);
 
+    const rewritten = await this.removeDamaged(root, candidates);
     const accepted = candidates.length === 0 ? NOTHING : await this.writeRoots(root, candidates);
     await probe('roots-written');
     const written = candidates.filter(({ ordinal }) => accepted.has(ordinal));
@@ -124,7 +125,7 @@ export class PageWriter {
     const rows = await this.writeSubtables(written, this.isUpsert ? replaced : []);
     await probe('subtables-written');
 
-    const inserted = [...accepted.values()].filter(Boolean).length;
+    const inserted = [...accepted.values()].filter(Boolean).length - rewritten;
     const left = all.length - accepted.size - repeated;
     return {
       inserted,
@@ -134,6 +135,23 @@ export class PageWriter {
       stale: this.isUpsert ? left : 0,
       rows: accepted.size + rows,
     };
+  }
+
+  /**
+   * Takes away versions of append-only records that lack what somebody dropped by hand, so that they
+   * are written whole; returns how many.
+   */
+  private async removeDamaged(root: Table, candidates: readonly Candidate[]): Promise<number> {
+    const { catalog, names, stream } = this.context;
+    if (this.isUpsert || !names.repairedAt.has(stream)) return 0;
+    const [own, ...subtables] = [root, ...this.tables.slice(1)].map((table) =>
+      catalog.shape(table),
+    );
+    const { rows } = await this.client.query<{ count: number }>(
+      sql.deleteVersions(own as sql.TableShape, subtables),
+      [candidates.map(({ record }) => record.key), candidates.map(({ hash }) => hash)],
+    );
+    return rows[0]?.count ?? 0;
   }
 
   /** Ordinals of the accepted records, and whether each row is new. */
@@ -199,13 +217,23 @@ export class PageWriter {
     const { schema } = this.context.names;
     let text = `{"k":${JSON.stringify(record.key)},"n":${ordinal}${more}`;
     for (const [level, position] of row.levels.entries()) text += `,"l${level}":${position}`;
+    const columns = schema.table(row.table)?.columns ?? [];
+    let overflow = '';
     for (const cell of row.cells) {
       const index = schema.columnIndex(row.table, cell);
-      if (index === undefined) throw new TypeError('a page was written before its columns');
-      text += `,"c${index}":${valueText(cell)}`;
+      const column = index === undefined ? undefined : columns[index];
+      if (column === undefined) throw new TypeError('a page was written before its columns');
+      if (column.place === 'column') text += `,"c${index}":${valueText(cell)}`;
+      else
+        overflow += `${overflow === '' ? '' : ','}${JSON.stringify(column.name)}:${jsonOf(cell)}`;
     }
-    return `${text}}`;
+    return overflow === '' ? `${text}}` : `${text},"o":${JSON.stringify(`{${overflow}}`)}}`;
   }
+}
+
+/** A value inside `_sdc_overflow`, where nothing but its own JSON tells its type. */
+function jsonOf({ type, value }: Cell): string {
+  return type === 'text' || type === 'timestamptz' ? JSON.stringify(value) : String(value);
 }
 
 /** Only texts can hold what JSON must escape. */

@@ -4,6 +4,7 @@ import type { Counts } from './checkpoints.js';
 import { planCheckpoints, type PlannedSlice, type SliceRef } from './checkpoints.js';
 import { inTransaction, query } from './pool.js';
 import { databaseError } from './sqlstate.js';
+import { qualified } from './statements.js';
 
 /** A sync: the historical one, an incremental one, a backfill. */
 export interface RunRef {
@@ -176,4 +177,22 @@ export async function markStreams(
     'UPDATE closehaul.streams SET status = $3 WHERE schema_name = $1 AND stream = ANY($2::text[])',
     [schema, streams, status],
   );
+}
+
+/**
+ * Gives PostgreSQL's planner figures for tables that were filled in one go; autovacuum would come to
+ * them in its own time.
+ */
+export async function analyzeStreams(
+  pool: pg.Pool,
+  schema: string,
+  streams: readonly string[],
+): Promise<void> {
+  const tables = await query<{ name: string }>(
+    pool,
+    `SELECT table_name AS name FROM closehaul.warehouse_tables
+      WHERE schema_name = $1 AND stream = ANY($2::text[])`,
+    [schema, streams],
+  );
+  for (const { name } of tables) await query(pool, `ANALYZE ${qualified(schema, name)}`);
 }

@@ -78,6 +78,7 @@ const BY_PREFIX: readonly (readonly [string, ErrorCode])[] = [
   ['42703', 'WAREHOUSE_OBJECT_MISSING'],
   ['3F000', 'WAREHOUSE_OBJECT_MISSING'],
   ['42P10', 'WAREHOUSE_KEY_MISSING'],
+  ['42804', 'WAREHOUSE_TYPE_CHANGED'],
   ['22', 'RECORD_REFUSED'],
   ['23', 'RECORD_REFUSED'],
   ['54', 'RECORD_REFUSED'],

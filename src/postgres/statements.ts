@@ -1,5 +1,6 @@
 import pg from 'pg';
 import { byteLength, chooseName, TABLE_BYTES_MAX } from '../core/naming.js';
+import type { Column } from '../core/schema.js';
 import type { ColumnType } from '../core/typing.js';
 import { quote } from './pool.js';
 
@@ -26,6 +27,9 @@ export interface DataColumn {
   readonly type: ColumnType | 'uuid';
 }
 
+/** A column of a table's data, or what stands for one in `_sdc_overflow`. */
+export type PlacedColumn = DataColumn & Pick<Column, 'place'>;
+
 /** Stitch's system columns, and ours beside them (`_sdc_deleted_at`, `_sdc_record_hash`). */
 const ROOT_SYSTEM: readonly DataColumn[] = [
   { name: '_sdc_batched_at', type: 'timestamptz' },
@@ -35,6 +39,8 @@ const ROOT_SYSTEM: readonly DataColumn[] = [
   { name: '_sdc_deleted_at', type: 'timestamptz' },
 ];
 const RECORD_HASH = '_sdc_record_hash';
+/** Values of fields that PostgreSQL has no column for, by the names that the columns would have. */
+export const OVERFLOW = { name: '_sdc_overflow', type: 'jsonb' } as const;
 const SUBTABLE_SYSTEM = ROOT_SYSTEM.slice(0, 4);
 
 export function levelColumns(table: Pick<TableShape, 'levels'>): readonly string[] {
@@ -64,14 +70,14 @@ export function qualified(schema: string, name: string): string {
 }
 
 /** CREATE TABLE with its key. Its columns lie in the order of their names' bytes, as Stitch's do. */
-export function createTable(table: TableShape, columns: readonly DataColumn[]): string {
+export function createTable(table: TableShape, columns: readonly PlacedColumn[]): string {
   const isRoot = table.kind === 'root';
   const keys = new Set([...keyColumns(table), RECORD_HASH]);
   const all: DataColumn[] = [
     { name: table.keyColumn, type: 'text' },
     ...levelColumns(table).map((name) => ({ name, type: 'bigint' }) as const),
     ...systemColumns(table),
-    ...columns,
+    ...realColumns(columns),
   ];
   all.sort((a, b) => Buffer.compare(Buffer.from(a.name), Buffer.from(b.name)));
   const lines = [
@@ -82,7 +88,17 @@ export function createTable(table: TableShape, columns: readonly DataColumn[]): 
       ? [`UNIQUE (${quote(table.keyColumn)}, ${quote(RECORD_HASH)})`]
       : []),
   ];
-  return `CREATE TABLE IF NOT EXISTS ${qualified(table.schema, table.name)} (\n  ${lines.join(',\n  ')}\n)`;
+  return `CREATE TABLE ${qualified(table.schema, table.name)} (\n  ${lines.join(',\n  ')}\n)`;
+}
+
+/** The columns that a table must have for its data: all that have a place of their own. */
+export function realColumns(columns: readonly PlacedColumn[]): readonly DataColumn[] {
+  const real: DataColumn[] = columns.filter(({ place }) => place !== 'overflow');
+  return hasOverflow(columns) ? [...real, OVERFLOW] : real;
+}
+
+export function hasOverflow(columns: readonly Pick<PlacedColumn, 'place'>[]): boolean {
+  return columns.some(({ place }) => place !== 'column');
 }
 
 function keyColumns(table: TableShape): readonly string[] {
@@ -90,6 +106,7 @@ function keyColumns(table: TableShape): readonly string[] {
   return [table.keyColumn, ...version, ...levelColumns(table)];
 }
 
+/** Adds what of `columns` is not there. */
 export function addColumns(table: TableShape, columns: readonly DataColumn[]): string {
   const actions = columns.map(
     ({ name, type }) => `ADD COLUMN IF NOT EXISTS ${quote(name)} ${type}`,
@@ -97,26 +114,46 @@ export function addColumns(table: TableShape, columns: readonly DataColumn[]): s
   return `ALTER TABLE ${qualified(table.schema, table.name)} ${actions.join(', ')}`;
 }
 
+/** An index of our own making; its name says which, and is there once. */
+export function createIndex(table: TableShape, column: string): string {
+  const wanted = `${table.name}_${column}_idx`;
+  const name = chooseName(wanted, wanted, new Set(), TABLE_BYTES_MAX);
+  return `CREATE INDEX IF NOT EXISTS ${quote(name)} ON ${qualified(table.schema, table.name)} (${quote(column)})`;
+}
+
 /** The alias and type of each key in the JSON rows of a table. */
-function recordset(table: TableShape, columns: readonly DataColumn[]): string {
+function recordset(table: TableShape, columns: readonly PlacedColumn[]): string {
   const parts = [
     'k text',
     'n bigint',
     ...(table.kind === 'root' ? ['h uuid'] : []),
     ...levelColumns(table).map((_, level) => `l${level} bigint`),
-    // A jsonb cell travels as a text; as jsonb, that text would be a JSON string and no array.
-    ...columns.map(({ type }, index) => `c${index} ${type === 'jsonb' ? 'text' : type}`),
+    ...aliased(columns).map(({ alias, type }) => `${alias} ${type === 'jsonb' ? 'text' : type}`),
   ];
   return `json_to_recordset($1::json) AS r(${parts.join(', ')})`;
+}
+
+/**
+ * The columns with their keys in the JSON rows: `c` and their position, `o` for the overflow. A
+ * jsonb cell travels as a text; as jsonb, that text would be a JSON string and no array.
+ */
+function aliased(
+  columns: readonly PlacedColumn[],
+): readonly (DataColumn & { readonly alias: string })[] {
+  const own = columns.flatMap(({ name, type, place }, index) =>
+    place === 'overflow' ? [] : [{ name, type, alias: `c${index}` }],
+  );
+  return hasOverflow(columns) ? [...own, { ...OVERFLOW, alias: 'o' }] : own;
 }
 
 /**
  * Inserts rows; `$1` the rows as JSON, `$2` when they were received, `$3` the base of the sequence.
  * For roots it returns key, ordinal and whether the row is new, one line for each row accepted.
  */
-export function insertRows(table: TableShape, columns: readonly DataColumn[]): string {
+export function insertRows(table: TableShape, columns: readonly PlacedColumn[]): string {
   const isRoot = table.kind === 'root';
   const levels = levelColumns(table);
+  const data = aliased(columns);
   const names = [
     table.keyColumn,
     ...levels,
@@ -124,7 +161,7 @@ export function insertRows(table: TableShape, columns: readonly DataColumn[]): s
     '_sdc_batched_at',
     '_sdc_sequence',
     ...(isRoot ? [RECORD_HASH] : []),
-    ...columns.map(({ name }) => name),
+    ...data.map(({ name }) => name),
   ];
   const values = [
     'r.k',
@@ -133,7 +170,7 @@ export function insertRows(table: TableShape, columns: readonly DataColumn[]): s
     'now()',
     '$3::bigint + r.n',
     ...(isRoot ? ['r.h'] : []),
-    ...columns.map(({ type }, index) => `r.c${index}${type === 'jsonb' ? '::jsonb' : ''}`),
+    ...data.map(({ type, alias }) => `r.${alias}${type === 'jsonb' ? '::jsonb' : ''}`),
   ];
   const insert =
     `INSERT INTO ${qualified(table.schema, table.name)} AS t (${names.map(quote).join(', ')})\n` +
@@ -168,6 +205,22 @@ export function findUnchanged(table: TableShape): string {
     `  JOIN ${qualified(table.schema, table.name)} t ON t.${quote(table.keyColumn)} = r.k AND t.${RECORD_HASH} = r.h\n` +
     ` WHERE $3::timestamptz IS NULL OR t._sdc_batched_at >= $3`
   );
+}
+
+/**
+ * Removes versions of append-only records, with all their rows, that are about to be written again:
+ * keys `$1`, hashes `$2`.
+ */
+export function deleteVersions(root: TableShape, subtables: readonly TableShape[]): string {
+  const key = quote(root.keyColumn);
+  const deletes = subtables.map((table, index) => {
+    const target = qualified(table.schema, table.name);
+    return `d${index} AS (DELETE FROM ${target} s USING gone WHERE s.${quote(table.keyColumn)} = gone.k AND s._sdc_sequence = gone.n)`;
+  });
+  const gone =
+    `gone AS (DELETE FROM ${qualified(root.schema, root.name)} t USING unnest($1::text[], $2::uuid[]) AS r(k, h)\n` +
+    ` WHERE t.${key} = r.k AND t.${RECORD_HASH} = r.h RETURNING r.k, t._sdc_sequence AS n)`;
+  return `WITH ${[gone, ...deletes].join(',\n')}\nSELECT count(*) AS count FROM gone`;
 }
 
 /** Removes the rows of all `subtables` for the parents `$1`, which are about to be written again. */
@@ -231,18 +284,4 @@ export function takeNames(schema: string): string {
 
 function namesLock(schema: string): string {
   return pg.escapeLiteral(`closehaul names ${schema}`);
-}
-
-export function createRejected(schema: string): string {
-  return (
-    `CREATE TABLE IF NOT EXISTS ${qualified(schema, '_sdc_rejected')} ` +
-    `(record text, reason text, table_name text, _sdc_rejected_at timestamptz)`
-  );
-}
-
-export function insertRejected(schema: string): string {
-  return (
-    `INSERT INTO ${qualified(schema, '_sdc_rejected')} (record, reason, table_name, _sdc_rejected_at)\n` +
-    `SELECT record, reason, table_name, now() FROM json_to_recordset($1::json) AS r(record text, reason text, table_name text)`
-  );
 }

@@ -62,20 +62,23 @@ describe('identify', () => {
   );
 });
 
-describe('customFieldLabels', () => {
+describe('customFields', () => {
   test('pages through, shared fields included', async () => {
     const fields = Array.from({ length: 250 }, (_, index) => ({
       id: `cf_${index}`,
       name: `Field ${index}`,
-      is_shared: index % 2 === 0,
+      type: index % 2 === 0 ? 'date' : null,
     }));
     const { source, asked } = sourceOf((_path, params) => {
       const skip = Number(params['_skip']);
       return { data: fields.slice(skip, skip + 100), has_more: skip + 100 < 250 };
     });
-    const labels = await source.customFieldLabels('lead', NEVER);
-    expect(labels.size).toBe(250);
-    expect(labels.get('cf_249')).toBe('Field 249');
+    const read = await source.customFields('lead', NEVER);
+    expect(read).toHaveLength(250);
+    expect(read?.slice(-2)).toEqual([
+      { id: 'cf_248', name: 'Field 248', type: 'date' },
+      { id: 'cf_249', name: 'Field 249', type: null },
+    ]);
     expect(asked).toEqual(Array(3).fill('/custom_field/lead/'));
   });
 
@@ -84,18 +87,20 @@ describe('customFieldLabels', () => {
       data: [{ id: 'cf_1', name: 'A' }],
       has_more: true,
     }));
-    expect(await source.customFieldLabels('lead', NEVER)).toEqual(new Map([['cf_1', 'A']]));
+    expect(await source.customFields('lead', NEVER)).toEqual([
+      { id: 'cf_1', name: 'A', type: null },
+    ]);
     expect(asked.length).toBe(2);
   });
 
-  test.each(['CLOSE_FORBIDDEN', 'CLOSE_NOT_FOUND'] as const)('is empty on %s', async (code) => {
+  test.each(['CLOSE_FORBIDDEN', 'CLOSE_NOT_FOUND'] as const)('is null on %s', async (code) => {
     const { source } = sourceOf(() => code);
-    expect(await source.customFieldLabels('activity', NEVER)).toEqual(new Map());
+    expect(await source.customFields('activity', NEVER)).toBeNull();
   });
 
   test('lets other errors through', async () => {
     const { source } = sourceOf(() => 'CLOSE_UNAVAILABLE');
-    await expect(source.customFieldLabels('lead', NEVER)).rejects.toBeInstanceOf(ClosehaulError);
+    await expect(source.customFields('lead', NEVER)).rejects.toBeInstanceOf(ClosehaulError);
   });
 });
 

@@ -250,7 +250,7 @@ describe('restore', () => {
   it('keeps a name that would be another one today', () => {
     const schema = new Schema(rules);
     schema.restore({ path: 'leads', name: 'old_name', stream: 'leads', levels: 0 }, [
-      { name: 'renamed once', type: 'text', path: 'a' },
+      { name: 'renamed once', type: 'text', path: 'a', place: 'column' },
     ]);
 
     schema.add([row('leads', 'a', 'a:bigint')]);

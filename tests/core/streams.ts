@@ -8,7 +8,7 @@ export const UPSERTED: StreamShape = {
   versionField: 'date_updated',
   clockField: 'date_updated',
   volatileFields: [],
-  customFields: ['lead'],
+  customFields: { own: 'lead', nested: { contacts: 'contact' } },
 };
 
 export const APPENDED: StreamShape = {
@@ -18,5 +18,5 @@ export const APPENDED: StreamShape = {
   versionField: 'date_updated',
   clockField: 'date_created',
   volatileFields: ['user_name', 'watchers'],
-  customFields: [],
+  customFields: null,
 };

@@ -107,14 +107,19 @@ const mail: JsonRecord = {
   date_updated: '2022-11-08T16:28:54.140000+00:00',
 };
 
-const labels = new Map([
-  ['cf_industry', 'Industry'],
-  ['cf_vendor', 'Current Vendor/Software'],
-  ['cf_role', 'Role'],
+const field = (id: string, label: string) =>
+  [id, { id, label, currentName: label, type: 'text' }] as const;
+const fields = new Map([
+  [
+    'lead',
+    new Map([field('cf_industry', 'Industry'), field('cf_vendor', 'Current Vendor/Software')]),
+  ],
+  ['contact', new Map([field('cf_role', 'Role')])],
 ]);
+const families = { own: 'lead', nested: { contacts: 'contact' } };
 
 function rowsOf(record: JsonRecord, stream: StreamShape, layout: LayoutName): readonly Row[] {
-  const result = denest(foldCustomFields(record, labels), stream, LAYOUTS[layout]);
+  const result = denest(foldCustomFields(record, families, fields), stream, LAYOUTS[layout]);
   if ('reject' in result) throw new Error(result.reject.reason);
   return result.rows;
 }

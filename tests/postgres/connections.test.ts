@@ -7,7 +7,8 @@ import {
   registerStreams,
   type OpenRequest,
 } from '../../src/postgres/connections.js';
-import { keepCustomFieldLabels, readCustomFieldLabels } from '../../src/postgres/custom-fields.js';
+import type { CustomFields } from '../../src/core/custom-fields.js';
+import { keepCustomFields, readCustomFields } from '../../src/postgres/custom-fields.js';
 import { migrate } from '../../src/postgres/migrate.js';
 import { testDatabase, type TestDatabase } from '../support/stack.js';
 import { FROM, LIVE_FROM, SCHEMA, STREAMS } from './warehouse.js';
@@ -109,44 +110,61 @@ describe('opening a connection', () => {
   });
 });
 
-describe('labels of custom fields', () => {
-  const keep = (
-    ...fields: { id: string; label: string; family?: string }[]
-  ): ReturnType<typeof keepCustomFieldLabels> =>
-    keepCustomFieldLabels(
-      database.pool,
-      SCHEMA,
-      fields.map((field) => ({ family: 'lead', ...field })),
-    );
+describe('custom fields', () => {
+  const READ_AT = addMillis(LIVE_FROM, 5000);
+  async function keep(...fields: { id: string; name: string; family?: string }[]) {
+    const families = new Set(fields.map(({ family = 'lead' }) => family));
+    const reads = [...families].map((family) => ({
+      family,
+      definitions: fields
+        .filter((each) => (each.family ?? 'lead') === family)
+        .map(({ id, name }) => ({ id, name, type: 'text' })),
+      seen: new Set<string>(),
+    }));
+    return keepCustomFields(database.pool, SCHEMA, reads, READ_AT);
+  }
+  const labelsOf = ({ fields }: { fields: CustomFields }, family = 'lead') =>
+    [...(fields.get(family)?.values() ?? [])].map(({ id, label }) => `${id} ${label}`).sort();
   beforeEach(() => open());
 
-  it('are the ones that the fields had first; a renamed field keeps its old one', async () => {
-    await keep({ id: 'cf_1', label: 'Industry' });
-    const kept = await keep({ id: 'cf_1', label: 'Branch' }, { id: 'cf_2', label: 'Size' });
-    expect([...kept]).toEqual([
-      ['cf_1', 'Industry'],
-      ['cf_2', 'Size'],
-    ]);
-    expect(await readCustomFieldLabels(database.pool, SCHEMA)).toEqual(kept);
+  it('keep the label that they had first, and tell what changed and when it was read', async () => {
+    expect(await readCustomFields(database.pool, SCHEMA)).toEqual({
+      fields: new Map(),
+      readAt: null,
+    });
+    await keep({ id: 'cf_1', name: 'Industry' });
+    const renamed = await keep({ id: 'cf_1', name: 'Branch' }, { id: 'cf_2', name: 'Size' });
+    expect(renamed).toMatchObject({ hasChanged: true, readAt: READ_AT });
+    expect(labelsOf(renamed)).toEqual(['cf_1 Industry', 'cf_2 Size']);
+    expect(renamed.fields.get('lead')?.get('cf_1')?.currentName).toBe('Branch');
+    const { hasChanged, ...again } = await keep(
+      { id: 'cf_1', name: 'Branch' },
+      { id: 'cf_2', name: 'Size' },
+    );
+    expect(hasChanged).toBe(false);
+    expect(await readCustomFields(database.pool, SCHEMA)).toEqual(again);
   });
 
-  it('tell two fields of one label apart, whether they come together or not', async () => {
-    const together = await keep({ id: 'cf_1', label: 'Same' }, { id: 'cf_2', label: 'Same' });
-    expect([...together.values()].sort()).toEqual(['Same', 'Same cf_2']);
-    const later = await keep({ id: 'cf_3', label: 'Same' });
-    expect(later.get('cf_3')).toBe('Same cf_3');
-    const other = await keep({ id: 'cf_4', label: 'Same', family: 'contact' });
-    expect(other.get('cf_4')).toBe('Same');
+  it('of one name are told apart in their family, and only there', async () => {
+    const shared = { id: 'cf_0', name: 'Same' };
+    await keep(shared, { ...shared, family: 'contact' });
+    const kept = await keep(
+      ...[shared, { id: 'cf_4', name: 'Other' }],
+      ...[shared, { id: 'cf_3', name: 'Same' }].map((each) => ({ ...each, family: 'contact' })),
+    );
+    expect(labelsOf(kept)).toEqual(['cf_0 Same', 'cf_4 Other']);
+    expect(labelsOf(kept, 'contact')).toEqual(['cf_0 Same', 'cf_3 Same cf_3']);
   });
 
-  it('are one for each field when twenty workers see them at once', async () => {
+  it('have one label each when twenty workers see them at once', async () => {
     const all = await Promise.all(
       Array.from({ length: 20 }, (_, n) =>
-        keep({ id: 'cf_1', label: `Label ${n}` }, { id: 'cf_2', label: `Label ${n + 1}` }),
+        keep({ id: 'cf_1', name: `Name ${n}` }, { id: 'cf_2', name: `Name ${n + 1}` }),
       ),
     );
-    const stored = await readCustomFieldLabels(database.pool, SCHEMA);
-    for (const seen of all) expect(seen).toEqual(stored);
-    expect(new Set(stored.values()).size).toBe(2);
+    const stored = labelsOf(await readCustomFields(database.pool, SCHEMA));
+    expect(stored).toHaveLength(2);
+    for (const seen of all) expect(labelsOf(seen)).toEqual(stored);
+    expect(new Set(stored.map((text) => text.slice(5))).size).toBe(2);
   });
 });

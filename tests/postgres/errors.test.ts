@@ -82,10 +82,11 @@ describe('no error tells what a row holds', () => {
     expect(kept?.['reason']).not.toContain(CANARY);
 
     await warehouse.rows(`ALTER TABLE ${SCHEMA}._sdc_rejected ADD CHECK (record = '') NOT VALID`);
-    const error = await failureOf(warehouse.load(LEADS, [record]));
+    const error = await failureOf(warehouse.load(LEADS, [{ ...record, name: 'again' }]));
     const shown = inspect(error, { depth: 9, showHidden: true }) + (error.stack ?? '');
     expect(shown).not.toContain(CANARY);
     await warehouse.rows(`ALTER TABLE ${SCHEMA}.leads DROP CONSTRAINT no`);
+    await warehouse.rows(`DROP TABLE ${SCHEMA}._sdc_rejected`);
   });
 });
 

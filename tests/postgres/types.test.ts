@@ -162,8 +162,8 @@ describe('names', () => {
         WHERE attrelid = '${SCHEMA}.leads'::regclass AND attname LIKE 'xé%' AND atttypid = 25`,
     );
     expect(comments.map(({ comment }) => comment).sort()).toEqual([
-      `Close: leads, field ${long}1`,
-      `Close: leads, field ${long}2`,
+      `Close field ${long}1.`,
+      `Close field ${long}2.`,
     ]);
   });
 

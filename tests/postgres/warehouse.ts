@@ -22,13 +22,13 @@ export const RECEIVED_AT = '2026-01-02T03:04:05.678901Z' as Instant;
 export const LEADS: SourceStream = {
   ...{ name: 'leads', loading: 'upsert', key: 'id' },
   ...{ versionField: 'date_updated', clockField: 'date_updated' },
-  ...{ volatileFields: [], customFields: [] },
+  ...{ volatileFields: [], customFields: null },
   parts: [{ name: 'lead', sliceDays: null, overlapMs: 0, readsFuture: false }],
 };
 export const ACTIVITIES: SourceStream = {
   ...{ name: 'activities', loading: 'append', key: 'id' },
   ...{ versionField: 'date_updated', clockField: 'date_created' },
-  ...{ volatileFields: ['user_name'], customFields: [] },
+  ...{ volatileFields: ['user_name'], customFields: null },
   parts: [{ name: 'activity', sliceDays: 30, overlapMs: 0, readsFuture: true }],
 };
 export const STREAMS = [LEADS, ACTIVITIES] as const;
@@ -64,7 +64,10 @@ const ROW_ORDER = ['_sdc_source_key_id', 'id', '_sdc_level_0_id', '_sdc_level_1_
 
 let sliceCount = 0;
 
-export async function openWarehouse(layout: LayoutName = 'stitch'): Promise<Warehouse> {
+export async function openWarehouse(
+  layout: LayoutName = 'stitch',
+  streams: readonly SourceStream[] = STREAMS,
+): Promise<Warehouse> {
   const database = await testDatabase();
   const { pool } = database;
   await migrate(database.url);
@@ -73,8 +76,8 @@ export async function openWarehouse(layout: LayoutName = 'stitch'): Promise<Ware
     ...{ startDate: FROM, liveFrom: LIVE_FROM, workflowId: 'close-stitch_closeio' },
     isOwnerRunning: () => Promise.resolve(false),
   });
-  await registerStreams(pool, SCHEMA, STREAMS, LIVE_FROM);
-  const catalog = await Catalog.open(pool, SCHEMA, layout, STREAMS);
+  await registerStreams(pool, SCHEMA, streams, LIVE_FROM);
+  const catalog = await Catalog.open(pool, SCHEMA, layout, streams);
 
   const rows: Warehouse['rows'] = async (text, values = []) =>
     (await pool.query<Record<string, unknown>>(text, [...values])).rows;
@@ -91,7 +94,7 @@ export async function openWarehouse(layout: LayoutName = 'stitch'): Promise<Ware
   return {
     ...database,
     ...{ catalog, rows, slice },
-    otherCatalog: () => Catalog.open(pool, SCHEMA, layout, STREAMS),
+    otherCatalog: () => Catalog.open(pool, SCHEMA, layout, streams),
     table: (name, columns = '*') =>
       rows(`SELECT ${columns} FROM ${quote(SCHEMA)}.${quote(name)} t ORDER BY ${ROW_ORDER}`),
     async load(stream, records, options = {}) {

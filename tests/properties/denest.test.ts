@@ -282,7 +282,11 @@ describe('recorded records of Close', () => {
     const lines = readFileSync(join(SAMPLES, file), 'utf8').split('\n').filter(Boolean);
 
     for (const line of lines) {
-      const value = foldCustomFields(JSON.parse(line) as JsonRecord, new Map());
+      const value = foldCustomFields(
+        JSON.parse(line) as JsonRecord,
+        { own: 'lead', nested: { contacts: 'contact' } },
+        new Map(),
+      );
       const result = denest(value, UPSERTED, LAYOUTS.stitch);
 
       expect('rows' in result && sorted(renest(result.rows))).toEqual(
