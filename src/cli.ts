@@ -33,6 +33,7 @@ function buildProgram(setExitCode: (code: number) => void): Command {
     .showHelpAfterError(false);
   addStart(program);
   addOperations(program);
+  addWarehouse(program);
   addServers(program, setExitCode);
   for (const command of program.commands)
     command.exitOverride().configureOutput({ writeErr: () => undefined });
@@ -137,6 +138,18 @@ function addOperations(program: Command): void {
     .action(async (name: string, flags: { limit: string; json?: boolean }) => {
       const { runs } = await import('./commands/operate.js');
       await runs(readConfig(), name, Number.parseInt(flags.limit, 10) || 20, outputOf(flags));
+    });
+}
+
+function addWarehouse(program: Command): void {
+  program
+    .command('rejected <name>')
+    .description('records that no table could take, and why')
+    .option('--retry', 'loads them again first', false)
+    .option(...json)
+    .action(async (name: string, flags: { retry: boolean; json?: boolean }) => {
+      const { rejected } = await import('./commands/rejected.js');
+      await rejected(readConfig(), name, flags.retry, outputOf(flags));
     });
 }
 

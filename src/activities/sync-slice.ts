@@ -1,9 +1,7 @@
 import { Context } from '@temporalio/activity';
 import type { SliceProgress, SliceRef, SlicesProgress } from '../contract.js';
-import { denest, type Denested, type Reject } from '../core/denest.js';
-import type { Layout } from '../core/layout.js';
-import type { Page, SourceStream } from '../core/ports.js';
-import type { JsonRecord } from '../core/record.js';
+import { denestPage } from '../core/denest.js';
+import type { Page } from '../core/ports.js';
 import { ClosehaulError } from '../errors.js';
 import { readCheckpoint } from '../postgres/checkpoints.js';
 import { loadPage } from '../postgres/load.js';
@@ -76,7 +74,7 @@ async function syncSlice(ref: SliceRef, deps: ActivityDeps): Promise<SliceProgre
       await probe('page-fetched');
       const receivedAt = deps.now();
       const records = await labelCustomFields(page.records, ref, deps, cancellationSignal);
-      const { denested, rejects } = denestPage(records, page.records, stream, catalog.layout);
+      const { denested, rejects } = denestPage(records, stream, catalog.layout, page.records);
       await probe('page-denested');
 
       const version = checkpoint.version + progress.pages;
@@ -116,22 +114,6 @@ function activityContext(): Pick<Context, 'cancellationSignal' | 'heartbeat'> {
     cancellationSignal: context.cancellationSignal,
     heartbeat: (details) => context.heartbeat(details),
   };
-}
-
-export function denestPage(
-  records: readonly JsonRecord[],
-  asSent: readonly JsonRecord[],
-  stream: SourceStream,
-  layout: Layout,
-): { denested: Denested[]; rejects: Reject[] } {
-  const denested: Denested[] = [];
-  const rejects: Reject[] = [];
-  for (const [index, record] of records.entries()) {
-    const result = denest(record, stream, layout, asSent[index]);
-    if ('reject' in result) rejects.push(result.reject);
-    else denested.push(result);
-  }
-  return { denested, rejects };
 }
 
 function startProgress(isDone: boolean): SliceProgress {

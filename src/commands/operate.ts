@@ -67,7 +67,8 @@ async function connectionNames(config: Config): Promise<readonly string[]> {
   return withPool(config, async (pool) => (await listConnections(pool)).map(({ name }) => name));
 }
 
-async function withPool<T>(
+/** Runs `work` with the database, and closes it. */
+export async function withPool<T>(
   config: Config,
   work: (pool: ReturnType<typeof createPool>) => Promise<T>,
 ): Promise<T> {
@@ -200,6 +201,6 @@ export async function runs(
   answer(output, lines, lines.length === 0 ? 'No run yet.' : table.toString());
 }
 
-function answer(output: Output, json: unknown, text: string): void {
+export function answer(output: Output, json: unknown, text: string): void {
   output.print(output.isJson ? JSON.stringify(json, null, 2) : text);
 }

@@ -116,6 +116,23 @@ export function denest(
   };
 }
 
+/** De-nests a page; `asSent` are the same records, before anything was changed in them. */
+export function denestPage(
+  records: readonly JsonRecord[],
+  stream: StreamShape,
+  layout: Layout,
+  asSent: readonly JsonRecord[] = records,
+): { readonly denested: readonly Denested[]; readonly rejects: readonly Reject[] } {
+  const denested: Denested[] = [];
+  const rejects: Reject[] = [];
+  for (const [index, record] of records.entries()) {
+    const result = denest(record, stream, layout, asSent[index]);
+    if ('reject' in result) rejects.push(result.reject);
+    else denested.push(result);
+  }
+  return { denested, rejects };
+}
+
 function rejected(record: JsonRecord, stream: StreamShape, reason: string): DenestResult {
   return { reject: { record, table: stream.name, reason } };
 }

@@ -7,7 +7,7 @@ import type { Catalog } from './catalog.js';
 import { advance, takeFence, type Counts, type SliceRef } from './checkpoints.js';
 import { PageWriter } from './page-writer.js';
 import { inTransaction } from './pool.js';
-import { writeRejects } from './rejects.js';
+import { takeRejects, writeRejects, type KeptReject } from './rejects.js';
 import { databaseError, isMissingObject, isRecordFault, sqlstateOf } from './sqlstate.js';
 import * as sql from './statements.js';
 
@@ -26,6 +26,8 @@ export interface Batch {
   readonly next: Position | null;
   readonly totalRecords: number | null;
   readonly requests: number;
+  /** Rejects that these records come from; they are taken away in the same transaction. */
+  readonly retried?: readonly KeptReject[];
 }
 
 export interface LoadDeps {
@@ -116,6 +118,8 @@ async function writePage(
   // So that a constraint which is checked at COMMIT names its record here, between the savepoints.
   if (isCareful) await client.query('SET CONSTRAINTS ALL IMMEDIATE');
 
+  // First, so that those that are refused again are kept again.
+  if (batch.retried !== undefined) await takeRejects(client, ref.schema, batch.retried);
   const written = await new PageWriter(client, {
     ...{ catalog, names, stream: ref.stream, probe },
     ...{ receivedAt: batch.receivedAt, sequence: fence.sequence },

@@ -62,23 +62,46 @@ export async function writeRejects(
 export interface KeptReject {
   readonly place: string;
   readonly record: string;
-  readonly reason: string;
-  readonly table: string;
   readonly rejectedAt: Instant;
 }
 
-/** The oldest first, after the place of the last one seen. */
+/** Those of one stream that were there before `before`; the oldest first, after the place given. */
 export async function readRejects(
   pool: pg.Pool,
   schema: string,
-  options: { readonly after: string; readonly limit: number; readonly before: Instant },
+  options: {
+    readonly stream: string;
+    readonly after: string | null;
+    readonly before: Instant;
+    readonly limit: number;
+  },
 ): Promise<readonly KeptReject[]> {
   return query<KeptReject & pg.QueryResultRow>(
     pool,
-    `SELECT ctid::text AS place, record, reason, table_name AS "table", _sdc_rejected_at AS "rejectedAt"
+    `SELECT ctid::text AS place, record, _sdc_rejected_at AS "rejectedAt"
        FROM ${qualified(schema, REJECTED_TABLE)}
-      WHERE ctid > $1::tid AND _sdc_rejected_at < $2 ORDER BY ctid LIMIT $3`,
-    [options.after, options.before, options.limit],
+      WHERE table_name = $1 AND ctid > coalesce($2, '(0,0)')::tid AND _sdc_rejected_at < $3
+      ORDER BY ctid LIMIT $4`,
+    [options.stream, options.after, options.before, options.limit],
+  );
+}
+
+/** Why records were rejected, and how many; no value of theirs. */
+export interface RejectCount {
+  readonly table: string;
+  readonly reason: string;
+  readonly count: number;
+  readonly firstAt: Instant;
+  readonly lastAt: Instant;
+}
+
+export async function countRejects(pool: pg.Pool, schema: string): Promise<readonly RejectCount[]> {
+  return query<RejectCount & pg.QueryResultRow>(
+    pool,
+    `SELECT table_name AS "table", reason, count(*) AS count, min(_sdc_rejected_at) AS "firstAt",
+            max(_sdc_rejected_at) AS "lastAt"
+       FROM ${qualified(schema, REJECTED_TABLE)}
+      GROUP BY table_name, reason ORDER BY count(*) DESC, table_name, reason`,
   );
 }
 

@@ -13,7 +13,8 @@ export interface RunRef {
   readonly job: string;
   /** One execution of a job; what `closehaul.runs` lists. */
   readonly run: string;
-  readonly kind: 'initial' | 'incremental' | 'backfill';
+  /** `retry` loads rejects again; it says nothing of how complete a stream is. */
+  readonly kind: 'initial' | 'incremental' | 'backfill' | 'retry';
 }
 
 /**
@@ -138,6 +139,13 @@ async function storeCounts(
     ],
   );
   const isComplete = counts.is_complete && problem === undefined;
+  if (ref.kind === 'retry') {
+    await client.query(
+      'UPDATE closehaul.streams SET rows = rows + $3 WHERE schema_name = $1 AND stream = $2',
+      [ref.schema, counts.stream, counts.inserted],
+    );
+    return;
+  }
   await client.query(
     `UPDATE closehaul.streams
         SET rows = rows + $3, problem = $4, status = CASE WHEN $5 THEN 'Up to date' ELSE 'Incomplete' END,

@@ -1,5 +1,5 @@
 import type pg from 'pg';
-import { denest, type Denested, type Reject } from '../../src/core/denest.js';
+import { denestPage, type Reject } from '../../src/core/denest.js';
 import type { Instant } from '../../src/core/instant.js';
 import { LAYOUTS, type LayoutName } from '../../src/core/layout.js';
 import type { SourceStream } from '../../src/core/ports.js';
@@ -98,7 +98,7 @@ export async function openWarehouse(
     table: (name, columns = '*') =>
       rows(`SELECT ${columns} FROM ${quote(SCHEMA)}.${quote(name)} t ORDER BY ${ROW_ORDER}`),
     async load(stream, records, options = {}) {
-      const { denested, rejects } = denestAll(records, stream, layout);
+      const { denested, rejects } = denestPage(records, stream, LAYOUTS[layout]);
       return loadPage(
         {
           ref: options.ref ?? (await slice(stream)),
@@ -114,21 +114,6 @@ export async function openWarehouse(
       );
     },
   };
-}
-
-export function denestAll(
-  records: readonly JsonRecord[],
-  stream: SourceStream,
-  layout: LayoutName,
-): { denested: Denested[]; rejects: Reject[] } {
-  const denested: Denested[] = [];
-  const rejects: Reject[] = [];
-  for (const record of records) {
-    const result = denest(record, stream, LAYOUTS[layout]);
-    if ('reject' in result) rejects.push(result.reject);
-    else denested.push(result);
-  }
-  return { denested, rejects };
 }
 
 /** Counts with what is not named being 0. */
