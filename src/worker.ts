@@ -14,11 +14,12 @@ import { TASK_QUEUE } from './contract.js';
 import { instantFromMillis } from './core/instant.js';
 import type { Source } from './core/ports.js';
 import { ClosehaulError } from './errors.js';
+import { serveHealth } from './health.js';
 import type { Logger } from './log.js';
 import { Catalog } from './postgres/catalog.js';
 import { readConnection } from './postgres/connections.js';
 import { migrate } from './postgres/migrate.js';
-import { createPool } from './postgres/pool.js';
+import { answers, createPool } from './postgres/pool.js';
 import { createRateBudget } from './postgres/rate-budget.js';
 import { VERSION } from './version.js';
 
@@ -27,7 +28,7 @@ import { VERSION } from './version.js';
  * or on disk, so any number of them may run, and any may be killed.
  */
 export interface WorkerOptions {
-  readonly config: Pick<Config, 'keyOf' | 'closeUrl' | 'temporal'>;
+  readonly config: Pick<Config, 'keyOf' | 'closeUrl' | 'temporal' | 'healthAddress'>;
   readonly databaseUrl: string;
   readonly log: Logger;
   /** A seam for the fault tests, which kill the process at a named point. */
@@ -69,7 +70,11 @@ export async function startWorker(options: WorkerOptions): Promise<RunningWorker
     shutdownGraceTime: '20s',
     shutdownForceTime: '25s',
   });
+  const health = await serveHealth(config.healthAddress, async () => {
+    return worker.getState() === 'RUNNING' && (await answers(pool));
+  });
   const finished = worker.run().finally(async () => {
+    health.close();
     await pool.end();
     await connection.close();
   });

@@ -17,6 +17,11 @@ export const LOCAL_ERRORS = {
     message: 'Port {port}, asked for {server}, is taken by another program.',
     next: 'End the program that listens on port {port}, or choose another port.',
   },
+  HEALTH_ADDRESS_TAKEN: {
+    recovery: 'stop-command',
+    message: 'HEALTH_ADDRESS {address} cannot be listened on.',
+    next: 'Give it as HOST:PORT with an address of this machine and a port that nobody uses, such as 0.0.0.0:8080.',
+  },
   POSTGRES_BINARY_MISSING: {
     recovery: 'stop-command',
     message: 'No usable PostgreSQL was found for {platform}: {reason}.',

@@ -112,3 +112,8 @@ export async function query<Row extends pg.QueryResultRow>(
     throw databaseError(error);
   }
 }
+
+/** Whether the database answers; throws its errors when it does not. */
+export async function answers(pool: pg.Pool): Promise<boolean> {
+  return (await query(pool, 'SELECT 1')).length === 1;
+}
