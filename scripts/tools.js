@@ -1,5 +1,5 @@
 /**
- * Fetches the real command lines that the README and the tests use, `temporal` and `tctl`, and
+ * Fetches the real programs that the README and the tests use, `temporal`, `tctl` and `dbt`, and
  * prints where they are. `tctl` is built from its Go module, which takes about 80 seconds once.
  */
 import { homedir } from 'node:os';
@@ -9,6 +9,7 @@ import { buildIfStale } from './build.js';
 await buildIfStale();
 const { resolveTemporalCli } = await import('../dist/local/temporal-cli.js');
 const { ensureTctl } = await import('../dist/local/tctl.js');
+const { ensureDbt } = await import('../dist/local/dbt.js');
 
 const { env } = process;
 const options = {
@@ -16,11 +17,17 @@ const options = {
   cacheFolder: join(env['XDG_CACHE_HOME'] ?? join(homedir(), '.cache'), 'closehaul'),
   onProgress: (line) => console.error(line),
 };
-try {
-  const temporal = await resolveTemporalCli({ ...options, cliPath: env['TEMPORAL_CLI_PATH'] });
-  console.log(`temporal  ${temporal.path}`);
-  console.log(`tctl      ${await ensureTctl(options)}`);
-} catch (error) {
-  console.error(`${error.message}\n${error.next ?? ''}`);
-  process.exitCode = 1;
+const tools = {
+  temporal: async () =>
+    (await resolveTemporalCli({ ...options, cliPath: env['TEMPORAL_CLI_PATH'] })).path,
+  tctl: () => ensureTctl(options),
+  dbt: () => ensureDbt(options),
+};
+for (const [name, find] of Object.entries(tools)) {
+  try {
+    console.log(`${name.padEnd(9)} ${await find()}`);
+  } catch (error) {
+    console.error(`${error.message}\n${error.next ?? ''}`);
+    process.exitCode = 1;
+  }
 }

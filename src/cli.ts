@@ -1,4 +1,5 @@
 import { Command, CommanderError } from 'commander';
+import type { SchemaFlags } from './commands/schema.js';
 import { readConfig, type Config } from './config.js';
 import { ClosehaulError } from './errors.js';
 import { VERSION } from './version.js';
@@ -150,6 +151,19 @@ function addWarehouse(program: Command): void {
     .action(async (name: string, flags: { retry: boolean; json?: boolean }) => {
       const { rejected } = await import('./commands/rejected.js');
       await rejected(readConfig(), name, flags.retry, outputOf(flags));
+    });
+  program
+    .command('schema <name>')
+    .description('what the warehouse holds: tables, columns, comments, keys; also as dbt sources')
+    .option('--count', 'counts the rows instead of giving the estimates of PostgreSQL', false)
+    .option('--dbt', 'prints a sources file for dbt 1.10 or newer', false)
+    .option('--database <database>', 'with --dbt: its name (default: that of the dbt profile)')
+    .option('--warn-after <period>', 'with --dbt: a stream without changes for so long warns', '1d')
+    .option('--error-after <period>', 'with --dbt: and for so long is an error', '3d')
+    .option(...json)
+    .action(async (name: string, flags: SchemaFlags & { json?: boolean }) => {
+      const { schema } = await import('./commands/schema.js');
+      await schema(readConfig(), name, flags, outputOf(flags));
     });
 }
 

@@ -88,7 +88,7 @@ function columnText(described: Described, { path, place }: Column): string {
     place === 'moved' ? ' Only of rows that were loaded before it moved to _sdc_overflow.' : '';
   const custom = customFieldAt(described, path);
   if (custom !== undefined) return `Close ${customText(custom)}.${moved}`;
-  const field = path === '[]' ? 'element of the array' : `field ${path}`;
+  const field = path === '[]' ? 'element of the array' : `field ${readable(path)}`;
   return `Close ${field}.${moved}`;
 }
 
@@ -98,7 +98,7 @@ function customFieldAt(
   path: string,
 ): CustomField | undefined {
   const { customFields: families } = stream;
-  const [, ...arrays] = table.path.split('/');
+  const [, ...arrays] = table.path.split(/(?<!\\)\//);
   if (families === null) return undefined;
   const last = arrays.at(-1);
   const isValues = path === '[]' && last?.startsWith('custom.') === true;
@@ -129,5 +129,15 @@ function customText({ id, label, currentName, type }: CustomField): string {
 
 /** `leads/contacts/emails` → `contacts[].emails`. */
 function fieldOf(tablePath: string): string {
-  return tablePath.split('/').slice(1).join('[].');
+  return readable(
+    tablePath
+      .split(/(?<!\\)\//)
+      .slice(1)
+      .join('[].'),
+  );
+}
+
+/** Without the marks that keep two paths apart which look alike. */
+function readable(path: string): string {
+  return path.replace(/\\([./\\[])/g, '$1');
 }

@@ -286,7 +286,7 @@ describe('comments', () => {
 
   async function reopenWith(stream: typeof LEADS): Promise<Warehouse> {
     await warehouse.close();
-    return openWarehouse('stitch', [stream, ACTIVITIES]);
+    return openWarehouse('stitch', { streams: [stream, ACTIVITIES] });
   }
 });
 

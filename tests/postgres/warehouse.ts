@@ -45,6 +45,7 @@ export interface Options {
 
 /** A migrated database with one open connection, for one test file or one test. */
 export interface Warehouse extends TestDatabase {
+  readonly streams: readonly SourceStream[];
   readonly catalog: Catalog;
   /** De-nests and loads records as one page of a slice of their own; gives the counts. */
   load(stream: SourceStream, records: readonly JsonRecord[], options?: Options): Promise<Counts>;
@@ -64,20 +65,28 @@ const ROW_ORDER = ['_sdc_source_key_id', 'id', '_sdc_level_0_id', '_sdc_level_1_
 
 let sliceCount = 0;
 
+/** Which connection is opened, when it is not the one of the other tests. */
+export interface Place {
+  readonly database?: TestDatabase;
+  readonly schema?: string;
+  readonly streams?: readonly SourceStream[];
+}
+
 export async function openWarehouse(
   layout: LayoutName = 'stitch',
-  streams: readonly SourceStream[] = STREAMS,
+  place: Place = {},
 ): Promise<Warehouse> {
-  const database = await testDatabase();
+  const { schema = SCHEMA, streams = STREAMS } = place;
+  const database = place.database ?? (await testDatabase());
   const { pool } = database;
   await migrate(database.url);
   await openConnection(pool, {
-    ...{ schema: SCHEMA, name: 'Stitch Closeio', layout, organizationId: 'orga_1' },
-    ...{ startDate: FROM, liveFrom: LIVE_FROM, workflowId: 'close-stitch_closeio' },
+    ...{ schema, name: 'Stitch Closeio', layout, organizationId: 'orga_1' },
+    ...{ startDate: FROM, liveFrom: LIVE_FROM, workflowId: `close-${schema}` },
     isOwnerRunning: () => Promise.resolve(false),
   });
-  await registerStreams(pool, SCHEMA, streams, LIVE_FROM);
-  const catalog = await Catalog.open(pool, SCHEMA, layout, streams);
+  await registerStreams(pool, schema, streams, LIVE_FROM);
+  const catalog = await Catalog.open(pool, schema, layout, streams);
 
   const rows: Warehouse['rows'] = async (text, values = []) =>
     (await pool.query<Record<string, unknown>>(text, [...values])).rows;
@@ -88,15 +97,15 @@ export async function openWarehouse(
       ...{ stream: stream.name, part: stream.parts[0]?.name ?? '', to: LIVE_FROM },
       ...{ from: from.replace('Z', '000Z') as Instant, bookmarkOnClose: bookmarkOnClose ?? null },
     };
-    await inTransaction(pool, (client) => planCheckpoints(client, SCHEMA, job, [planned]));
-    return { schema: SCHEMA, job, stream: stream.name, slice: sliceId(planned) };
+    await inTransaction(pool, (client) => planCheckpoints(client, schema, job, [planned]));
+    return { schema, job, stream: stream.name, slice: sliceId(planned) };
   };
   return {
     ...database,
-    ...{ catalog, rows, slice },
-    otherCatalog: () => Catalog.open(pool, SCHEMA, layout, streams),
+    ...{ streams, catalog, rows, slice },
+    otherCatalog: () => Catalog.open(pool, schema, layout, streams),
     table: (name, columns = '*') =>
-      rows(`SELECT ${columns} FROM ${quote(SCHEMA)}.${quote(name)} t ORDER BY ${ROW_ORDER}`),
+      rows(`SELECT ${columns} FROM ${quote(schema)}.${quote(name)} t ORDER BY ${ROW_ORDER}`),
     async load(stream, records, options = {}) {
       const { denested, rejects } = denestPage(records, stream, LAYOUTS[layout]);
       return loadPage(
