@@ -1,6 +1,6 @@
 /**
  * Ids in Close's form: a prefix, an underscore and base-62 text, 43 or 22 characters long.
- * A 43-character id carries its record's number, permuted, at a fixed place: looking a record up by
+ * The id of a record carries its record's number, permuted, at a fixed place: looking a record up by
  * id then needs no table, which matters with a million records.
  */
 import { Random, scramble } from './random.js';
@@ -8,8 +8,9 @@ import { Random, scramble } from './random.js';
 const ALPHABET = '0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz';
 const BASE = ALPHABET.length;
 const CHUNKS = 1024;
-const FRONT_LENGTH = 12;
 const NUMBER_LENGTH = 6;
+/** How many characters stand before, and in two parts after, the six that carry the number. */
+const LENGTHS = { long: [12, 12, 13], short: [5, 5, 6] } as const;
 
 const pairs: string[] = [];
 for (const first of ALPHABET) for (const second of ALPHABET) pairs.push(first + second);
@@ -31,13 +32,16 @@ export class IdCodec {
     readonly prefix: string,
     seed: number,
     stream: number,
+    /** 43 characters or 22. */
+    private readonly form: keyof typeof LENGTHS = 'long',
   ) {
     const random = new Random(seed, stream, 0x1d);
+    const [front, middle, back] = LENGTHS[form];
     this.key = random.word();
     for (let chunk = 0; chunk < CHUNKS; chunk++) {
-      this.front.push(`${prefix}_${base62(random, FRONT_LENGTH)}`);
-      this.middle.push(base62(random, 12));
-      this.back.push(base62(random, 13));
+      this.front.push(`${prefix}_${base62(random, front)}`);
+      this.middle.push(base62(random, middle));
+      this.back.push(base62(random, back));
     }
   }
 
@@ -52,7 +56,7 @@ export class IdCodec {
 
   /** The number of the record, or undefined when this codec never made the id. */
   decode(id: string): number | undefined {
-    const start = this.prefix.length + 1 + FRONT_LENGTH;
+    const start = this.prefix.length + 1 + LENGTHS[this.form][0];
     let hidden = 0;
     for (let place = start; place < start + NUMBER_LENGTH; place++) {
       hidden = hidden * BASE + Math.max(0, ALPHABET.indexOf(id.charAt(place)));

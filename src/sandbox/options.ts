@@ -1,4 +1,5 @@
 /** What a sandbox can be told, and what it assumes. */
+import type { Role } from './api/rights.js';
 import type { Span } from './world/lead-columns.js';
 import { MICROS_PER_DAY, MICROS_PER_HOUR, MICROS_PER_MS, parseTime } from './moment.js';
 
@@ -25,6 +26,9 @@ export interface SandboxOptions {
   readonly changesPerMinute?: number;
   /** The one key that is let in; null lets any in that begins with `api_`. */
   readonly apiKey?: string | null;
+  /** Whose rights a key has: those of an administrator by default; by key where `roles` names it. */
+  readonly role?: Role;
+  readonly roles?: Readonly<Record<string, Role>>;
   /**
    * Whether `world.versions` can tell every version of every record; true by default. Each change
    * costs memory then.
@@ -49,6 +53,8 @@ export interface Settings {
   readonly maxSkip: number;
   readonly changesPerMinute: number;
   readonly apiKey: string | null;
+  readonly role: Role;
+  readonly roles: Readonly<Record<string, Role>>;
   readonly keepsLedger: boolean;
   readonly faults: readonly string[];
   readonly clockMs: () => number;
@@ -86,6 +92,8 @@ export function settle(options: SandboxOptions): Settings {
     maxSkip: whole('maxSkip', options.maxSkip ?? 250_000),
     changesPerMinute: notNegative('changesPerMinute', options.changesPerMinute ?? 0),
     apiKey: options.apiKey ?? null,
+    role: options.role ?? 'admin',
+    roles: options.roles ?? {},
     keepsLedger: options.keepsLedger ?? true,
     faults: options.faults ?? [],
     clockMs: options.clockMs ?? ((): number => performance.now()),

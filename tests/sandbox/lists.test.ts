@@ -37,14 +37,28 @@ describe('paging', () => {
   });
 
   it('divides the activities among the lists of their kinds', async () => {
-    const all: string[] = [];
+    const { url, world } = sandbox;
+    const [one, other] = [...world.leads()];
+    world.mergeLeads(textOf(one?.id), textOf(other?.id));
+    const custom = [...world.activities()].filter((record) => record._type === 'Custom');
+    expect(custom.length).toBeGreaterThan(0);
+    const all = ids(custom);
     for (const type of activityTypes) {
-      const found = await drain(sandbox.url, `/activity/${activityPaths[type]}/`);
+      if (type === 'Custom') continue;
+      const found = await drain(url, `/activity/${activityPaths[type]}/`);
       expect(found.length, type).toBeGreaterThan(0);
       expect(found.every((record) => record._type === type)).toBe(true);
       all.push(...ids(found));
     }
     expect(all.sort()).toEqual(ids(sandbox.world.activities()).sort());
+  });
+
+  it('gives custom activities lead by lead only', async () => {
+    expect((await ask(sandbox.url, '/activity/custom/')).status).toBe(400);
+    const custom = [...sandbox.world.activities()].filter((record) => record._type === 'Custom');
+    const lead_id = textOf(custom[0]?.lead_id);
+    const own = custom.filter((record) => record.lead_id === lead_id).reverse();
+    expect(await drain(sandbox.url, '/activity/custom/', { lead_id })).toEqual(own);
   });
 
   it('gives threads in their own list only, and no total for activities', async () => {

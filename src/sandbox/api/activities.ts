@@ -30,6 +30,10 @@ export const activityPaths: Readonly<Record<ActivityType, string>> = {
   LeadStatusChange: 'status_change/lead',
   OpportunityStatusChange: 'status_change/opportunity',
   TaskCompleted: 'task_completed',
+  Custom: 'custom',
+  WhatsAppMessage: 'whatsapp_message',
+  FormSubmission: 'form_submission',
+  LeadMerge: 'lead_merge',
 };
 
 /** Used by every replicator that was read; Close does not publish the ceiling. */
@@ -47,6 +51,10 @@ export function activities(account: Account): Hono<Env> {
   app.get('/activity/', (c) => answerList(c, listAll(account, c.get('parameters'))));
   for (const type of activityTypes) {
     app.get(`/activity/${activityPaths[type]}/`, (c) => {
+      // For every lead's, Close points to searching (Close docs, custom activities).
+      if (type === 'Custom' && !c.get('parameters').has('lead_id')) {
+        throw fieldError('lead_id', 'This field is required.');
+      }
       const order = world.data.orders.ofType(type);
       const isWanted = (record: JsonObject): boolean => record._type === type;
       return answerList(c, list(account, c.get('parameters'), order, isWanted));

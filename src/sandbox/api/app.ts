@@ -8,6 +8,7 @@ import { activities } from './activities.js';
 import { ApiError } from './api-error.js';
 import { children } from './children.js';
 import { JSON_TYPE, type Env } from './context.js';
+import { events } from './events.js';
 import { Faults } from './faults.js';
 import { leads } from './leads.js';
 import {
@@ -15,11 +16,14 @@ import {
   counted,
   Counts,
   RateLimiter,
+  permitted,
   sent,
   slashAdded,
   tunnelled,
   withParameters,
+  type Access,
 } from './middleware.js';
+import { Rights, type Role } from './rights.js';
 import { settings } from './settings.js';
 
 export const BASE_PATH = '/api/v1';
@@ -43,6 +47,8 @@ export interface ApiControls {
   readonly setFaults: (faults: readonly string[]) => void;
   /** From the next request on, the one key that is let in; null lets any in that looks like one. */
   readonly setApiKey: (key: string | null) => void;
+  /** From the next request on, the role of a key; without a key that of all others. */
+  readonly setRole: (role: Role, key?: string) => void;
 }
 
 export interface Api extends ApiControls {
@@ -53,8 +59,13 @@ export function makeApi(options: Settings, world: World): Api {
   const counts = new Counts();
   const faults = new Faults(options.faults, BASE_PATH);
   const limiter = new RateLimiter(options.rateLimit, options.clockMs);
-  const access = { apiKey: options.apiKey };
-  const account = { world, maxSkip: options.maxSkip };
+  const access: Access = {
+    apiKey: options.apiKey,
+    role: options.role,
+    roleOfKey: new Map(Object.entries(options.roles)),
+  };
+  const rights = new Rights(world);
+  const account = { world, maxSkip: options.maxSkip, rights, lag: faults.lag };
 
   const app = new Hono<Env>();
   // In the order in which a request meets them: what refuses comes after what counts.
@@ -66,8 +77,9 @@ export function makeApi(options: Settings, world: World): Api {
       onMethodNotAllowed: (c) => c.json({ error: 'Method Not Allowed' }, 405),
     }),
   );
-  app.use(`${BASE_PATH}/*`, slashAdded(), authorized(access), limiter.limited(), withParameters());
-  for (const resource of [leads, activities, children, settings]) {
+  app.use(`${BASE_PATH}/*`, slashAdded(), authorized(access), limiter.limited());
+  app.use(`${BASE_PATH}/*`, permitted(rights, BASE_PATH), withParameters());
+  for (const resource of [leads, activities, children, events, settings]) {
     app.route(BASE_PATH, resource(account));
   }
   app.notFound((c) => c.json({ error: 'Not Found' }, 404));
@@ -92,6 +104,10 @@ export function makeApi(options: Settings, world: World): Api {
     },
     setApiKey: (key) => {
       access.apiKey = key;
+    },
+    setRole: (role, key) => {
+      if (key === undefined) access.role = role;
+      else access.roleOfKey.set(key, role);
     },
   };
 }

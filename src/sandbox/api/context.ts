@@ -5,6 +5,7 @@ import type { JsonObject } from '../json.js';
 import type { World } from '../world/world.js';
 import { noSuch } from './api-error.js';
 import { pickFields, type Parameters } from './listing.js';
+import type { Rights, Role } from './rights.js';
 
 export interface Env {
   Bindings: HttpBindings;
@@ -13,6 +14,8 @@ export interface Env {
     endpoint: string | undefined;
     /** The key that the caller gave; set once it is found good. */
     key: string;
+    /** Whose rights the key has. */
+    role: Role;
     parameters: Parameters;
     /** The body, where it goes to the socket as it is; see `sent` in `middleware.ts`. */
     bytes: Buffer | undefined;
@@ -28,6 +31,15 @@ export type ApiContext = Context<Env>;
 export interface Account {
   readonly world: World;
   readonly maxSkip: number;
+  readonly rights: Rights;
+  readonly lag: Lag;
+}
+
+/** How long after it happened a change shows, where a fault delays that; else 0. */
+export interface Lag {
+  /** Event by event another time, so that they show in another order than they happened. */
+  readonly eventMs: (number: number) => number;
+  readonly searchMs: () => number;
 }
 
 export const JSON_TYPE = { 'content-type': 'application/json' };

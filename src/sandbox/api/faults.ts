@@ -6,7 +6,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { MiddlewareHandler } from 'hono';
 import type { ContentfulStatusCode } from 'hono/utils/http-status';
 import { UNAUTHORIZED } from './api-error.js';
-import { JSON_TYPE, type Env } from './context.js';
+import { JSON_TYPE, type Env, type Lag } from './context.js';
 
 type Strike =
   | {
@@ -103,6 +103,8 @@ export class Faults {
   ) {
     this.set(texts);
   }
+
+  readonly lag: Lag = { eventMs: () => 0, searchMs: () => 0 };
 
   /** Requests that were refused or cut. */
   get struck(): number {

@@ -7,6 +7,7 @@ import type { Json, JsonObject } from '../json.js';
 import { ApiError, UNAUTHORIZED } from './api-error.js';
 import type { ApiContext, Env } from './context.js';
 import { Parameters } from './listing.js';
+import type { Rights, Role } from './rights.js';
 
 type Middleware = MiddlewareHandler<Env>;
 
@@ -110,16 +111,31 @@ export function slashAdded(): Middleware {
   };
 }
 
+export interface Access {
+  apiKey: string | null;
+  /** The role of every key that has none of its own. */
+  role: Role;
+  readonly roleOfKey: Map<string, Role>;
+}
+
 /** HTTP Basic with the key as user name and an empty password (Close docs, authentication). */
-export function authorized(access: { readonly apiKey: string | null }): Middleware {
+export function authorized(access: Access): Middleware {
   return basicAuth({
     verifyUser: (key, password) =>
       password === '' && (access.apiKey === null ? key.startsWith('api_') : key === access.apiKey),
     invalidUserMessage: UNAUTHORIZED,
     onAuthSuccess: (c: ApiContext, key) => {
       c.set('key', key);
+      c.set('role', access.roleOfKey.get(key) ?? access.role);
     },
   });
+}
+
+export function permitted(rights: Rights, basePath: string): Middleware {
+  return (c, next) => {
+    rights.check(c.get('role'), c.req.path.slice(basePath.length));
+    return next();
+  };
 }
 
 export function withParameters(): Middleware {

@@ -6,6 +6,7 @@ import { emailFields } from './email.js';
 import type { JsonObject } from '../json.js';
 import { meetingFields } from './call-and-meeting.js';
 import { timeText } from '../moment.js';
+import { customActivityFields, formFields, whatsAppFields } from './newer-activities.js';
 import { formatMoney } from './opportunity.js';
 import type { User } from './organization.js';
 import { Random } from '../random.js';
@@ -20,6 +21,7 @@ export interface ActivityContext {
   readonly data: WorldData;
   readonly index: number;
   readonly random: Random;
+  /** The lead that the activity was made for. */
   readonly lead: number;
   readonly user: User;
   readonly contact: ContactFacts | undefined;
@@ -30,7 +32,7 @@ export interface ActivityContext {
 export function activityRecord(data: WorldData, index: number): JsonObject {
   const table = data.tables.activities;
   const random = new Random(data.seed, STREAM, index);
-  const lead = table.leadOf(index);
+  const lead = table.firstLeadOf(index);
   const type = data.activityType(index);
   const context: ActivityContext = {
     data,
@@ -48,7 +50,13 @@ export function activityRecord(data: WorldData, index: number): JsonObject {
 }
 
 function hasContact(type: ActivityType): boolean {
-  return type === 'Call' || type === 'Email' || type === 'SMS' || type === 'Meeting';
+  return (
+    type === 'Call' ||
+    type === 'Email' ||
+    type === 'SMS' ||
+    type === 'Meeting' ||
+    type === 'WhatsAppMessage'
+  );
 }
 
 function commonFields(context: ActivityContext, type: ActivityType): JsonObject {
@@ -59,7 +67,7 @@ function commonFields(context: ActivityContext, type: ActivityType): JsonObject 
     _type: type,
     id: data.tables.activities.ids.encode(index),
     organization_id: data.organization.id,
-    lead_id: data.tables.leads.ids.encode(context.lead),
+    lead_id: data.tables.leads.ids.encode(data.tables.activities.leadOf(index)),
     contact_id: contact?.id ?? null,
     user_id: user.id,
     user_name: user.name,
@@ -87,6 +95,10 @@ const fieldMakers: Readonly<Record<ActivityType, (context: ActivityContext) => J
   LeadStatusChange: leadStatusFields,
   OpportunityStatusChange: opportunityStatusFields,
   TaskCompleted: taskCompletedFields,
+  Custom: customActivityFields,
+  WhatsAppMessage: whatsAppFields,
+  FormSubmission: formFields,
+  LeadMerge: () => ({ merge_status: 'completed' }),
 };
 
 function createdFields({ data, random }: ActivityContext): JsonObject {

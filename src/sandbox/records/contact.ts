@@ -54,7 +54,7 @@ function contactFacts(data: WorldData, index: number): ContactFacts {
     id: data.tables.contacts.ids.encode(index),
     name: typeof changed === 'string' ? changed : made,
     originalName: made,
-    email: `contact.${String(index)}@lead-${String(data.tables.contacts.leadOf(index))}.example`,
+    email: `contact.${String(index)}@lead-${String(data.tables.contacts.firstLeadOf(index))}.example`,
     phone: makePhone(random),
   };
 }
@@ -70,7 +70,7 @@ export function someContact(
   index: number,
   random: Random,
 ): ContactFacts | undefined {
-  const contacts = data.contactsWhenMade(table.leadOf(index), table.madeBy(index));
+  const contacts = data.contactsWhenMade(table.firstLeadOf(index), table.madeBy(index));
   return contacts.length === 0 ? undefined : contactFacts(data, random.pick(contacts));
 }
 

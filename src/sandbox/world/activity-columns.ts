@@ -19,6 +19,10 @@ export const activityTypes = [
   'LeadStatusChange',
   'OpportunityStatusChange',
   'TaskCompleted',
+  'Custom',
+  'WhatsAppMessage',
+  'FormSubmission',
+  'LeadMerge',
 ] as const;
 export type ActivityType = (typeof activityTypes)[number];
 
@@ -114,7 +118,10 @@ function activityTimes(seed: number, count: number, span: Span): Float64Array {
 const MIXED: readonly (readonly [number, ActivityType])[] = [
   [0.38, 'Call'],
   [0.6, 'Email'],
-  [0.73, 'Note'],
+  [0.7, 'Note'],
+  [0.715, 'Custom'],
+  [0.725, 'WhatsAppMessage'],
+  [0.73, 'FormSubmission'],
   [0.83, 'SMS'],
   [0.89, 'LeadStatusChange'],
   [0.94, 'OpportunityStatusChange'],

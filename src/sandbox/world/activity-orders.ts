@@ -42,10 +42,11 @@ export class ActivityOrders {
     this.byLead ??= this.groupByLead();
     const { start, items } = this.byLead;
     const base = lead < this.leadCount ? items.subarray(start[lead], start[lead + 1]) : [];
-    const found = [...base, ...this.table.laterOf(lead)].filter((at) => this.table.isAlive(at));
-    return found.sort(
-      (one, other) => this.table.createdAt(one) - this.table.createdAt(other) || one - other,
-    );
+    const { table } = this;
+    const found = [...base, ...table.laterOf(lead)].filter((at) => table.leadOf(at) === lead);
+    found.push(...table.movedToOf(lead).filter((at) => table.leadOf(at) === lead));
+    const alive = found.filter((at) => table.isAlive(at));
+    return alive.sort((one, other) => table.createdAt(one) - table.createdAt(other) || one - other);
   }
 
   added(index: number): void {

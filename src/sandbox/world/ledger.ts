@@ -14,7 +14,15 @@ export interface Deletion {
   readonly at: string;
 }
 
+/** A lead that went into another: its children are now the other's. */
+export interface Merge {
+  readonly source: string;
+  readonly destination: string;
+  readonly at: string;
+}
+
 export class Ledger {
+  readonly merges: Merge[] = [];
   private readonly untouched: WorldData;
   private readonly laterVersions = new Map<string, JsonObject[]>();
   private readonly deletionsById = new Map<string, Deletion>();

@@ -24,8 +24,15 @@ interface LaterRecord {
 
 /** The fields that changes have set, over those that the record was made with. */
 interface Change {
-  updated: number;
-  fields: JsonObject;
+  readonly updated: number;
+  readonly fields: JsonObject;
+}
+
+/** Enough to make a record again as it stood at some moment. */
+export interface RecordState {
+  readonly change: Change | undefined;
+  /** The lead that it had moved to; undefined while it was with its first one. */
+  readonly movedTo: number | undefined;
 }
 
 export type TimeField = 'created' | 'updated';
@@ -35,6 +42,8 @@ export class RecordTable {
   private readonly changes = new Map<number, Change>();
   private readonly deleted = new Set<number>();
   private readonly laterByLead = new Map<number, number[]>();
+  private readonly movedTo = new Map<number, number>();
+  private readonly movedToLead = new Map<number, number[]>();
   private readonly orders = new Map<TimeField, OrderedIndex>();
   readonly baseCount: number;
   /** Grows with every change, so that an answer worked out before can be known to be stale. */
@@ -45,8 +54,11 @@ export class RecordTable {
     private readonly columns: Columns,
     /** Whether the records are numbered in the order of their making. */
     private readonly isNumberedByCreation: boolean,
-    /** Told of each record that is made, changed or deleted; numbers the changes from 1 on. */
-    private readonly noteChange: (index: number) => number,
+    /**
+     * Told of each record just before it is made, changed, moved or deleted; numbers the changes
+     * from 1 on.
+     */
+    private readonly noteChange: (index: number, lead: number) => number,
   ) {
     this.baseCount = columns.created.length;
   }
@@ -89,7 +101,13 @@ export class RecordTable {
     return this.laterRecord(index)?.updated ?? this.columns.updated[index] ?? 0;
   }
 
+  /** The lead that the record belongs to now. */
   leadOf(index: number): number {
+    return this.movedTo.get(index) ?? this.firstLeadOf(index);
+  }
+
+  /** The lead that it was made for: what its content was drawn from, also after a merge. */
+  firstLeadOf(index: number): number {
     return this.laterRecord(index)?.lead ?? this.columns.lead[index] ?? 0;
   }
 
@@ -102,9 +120,36 @@ export class RecordTable {
     return this.changes.get(index)?.fields;
   }
 
-  /** The numbers of records that came later and belong to this lead, living or not. */
+  /** The numbers of records that came later and were made for this lead, living or not. */
   laterOf(lead: number): readonly number[] {
     return this.laterByLead.get(lead) ?? [];
+  }
+
+  /** The numbers of records that a merge brought to this lead; some may have gone on since. */
+  movedToOf(lead: number): readonly number[] {
+    return this.movedToLead.get(lead) ?? [];
+  }
+
+  state(index: number): RecordState {
+    return { change: this.changes.get(index), movedTo: this.movedTo.get(index) };
+  }
+
+  /** What `make` makes while the record stands as it stood then. */
+  viewing<Made>(index: number, state: RecordState, make: () => Made): Made {
+    const present = this.state(index);
+    this.put(index, state);
+    try {
+      return make();
+    } finally {
+      this.put(index, present);
+    }
+  }
+
+  private put(index: number, { change, movedTo }: RecordState): void {
+    if (change) this.changes.set(index, change);
+    else this.changes.delete(index);
+    if (movedTo === undefined) this.movedTo.delete(index);
+    else this.movedTo.set(index, movedTo);
   }
 
   order(field: TimeField): OrderedIndex {
@@ -121,7 +166,7 @@ export class RecordTable {
     this.version++;
     const index = this.nextIndex;
     const owner = lead ?? index;
-    this.later.push({ created, updated, lead: owner, madeBy: this.noteChange(index) });
+    this.later.push({ created, updated, lead: owner, madeBy: this.noteChange(index, owner) });
     const siblings = this.laterByLead.get(owner);
     if (siblings) siblings.push(index);
     else this.laterByLead.set(owner, [index]);
@@ -133,16 +178,27 @@ export class RecordTable {
   /** Sets fields, and the time of the change when one is given. */
   change(index: number, fields: JsonObject, updated = this.updatedAt(index)): void {
     this.version++;
-    this.noteChange(index);
+    this.noteChange(index, this.leadOf(index));
     const order = this.orders.get('updated');
     order?.remove(this.updatedAt(index), index);
     this.changes.set(index, { updated, fields: { ...this.fieldsOf(index), ...fields } });
     order?.add(updated, index);
   }
 
+  /** Gives the record to another lead. */
+  move(index: number, lead: number, updated: number): void {
+    this.change(index, {}, updated);
+    this.movedTo.set(index, lead);
+    // Back where it came from it is found among the first ones.
+    if (lead === this.firstLeadOf(index)) return;
+    const there = this.movedToLead.get(lead);
+    if (!there) this.movedToLead.set(lead, [index]);
+    else if (!there.includes(index)) there.push(index);
+  }
+
   delete(index: number): void {
     this.version++;
-    this.noteChange(index);
+    this.noteChange(index, this.leadOf(index));
     this.orders.get('created')?.remove(this.createdAt(index), index);
     this.orders.get('updated')?.remove(this.updatedAt(index), index);
     this.deleted.add(index);

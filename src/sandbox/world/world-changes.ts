@@ -20,6 +20,9 @@ interface Times {
 
 export class WorldChanges {
   private lastMicros = 0;
+  /** When the present change happens, where that is not now. */
+  private givenMicros: number | undefined;
+  private readMicros: number | undefined;
 
   constructor(
     private readonly data: WorldData,
@@ -28,9 +31,27 @@ export class WorldChanges {
 
   /** Now; never the same time twice, so that of two changes one is the later. */
   clock(): number {
-    const micros = this.now().getTime() * MICROS_PER_MS;
+    const micros = this.givenMicros ?? this.now().getTime() * MICROS_PER_MS;
     this.lastMicros = Math.max(micros, this.lastMicros + 1);
+    this.readMicros = this.lastMicros;
     return this.lastMicros;
+  }
+
+  /** When the change that just ended happened: what it read from the clock, else now. */
+  takeTime(): number {
+    const micros = this.readMicros ?? this.clock();
+    this.readMicros = undefined;
+    return micros;
+  }
+
+  /** Lets the clock stand at a time while `act` runs. */
+  at<Made>(micros: number, act: () => Made): Made {
+    this.givenMicros = micros;
+    try {
+      return act();
+    } finally {
+      this.givenMicros = undefined;
+    }
   }
 
   private times(values: ChangeValues): Times {
@@ -94,10 +115,10 @@ export class WorldChanges {
     const { tables } = this.data;
     switch (table) {
       case 'leads':
-        this.deleteLead(index);
+        this.deleteLead(index, micros);
         return;
       case 'activities':
-        this.data.deleteActivity(index);
+        this.data.deleteActivity(index, micros);
         return;
       case 'contacts':
         tables.contacts.delete(index);
@@ -110,12 +131,50 @@ export class WorldChanges {
   }
 
   /** What hangs below a lead goes with it (recorded events of a bulk delete, 2022). */
-  private deleteLead(lead: number): void {
+  private deleteLead(lead: number, micros: number): void {
     for (const kind of ['contacts', 'opportunities', 'tasks'] as const) {
       for (const child of this.data.childrenOf(lead, kind)) this.data.tables[kind].delete(child);
     }
-    for (const activity of this.data.orders.ofLead(lead)) this.data.deleteActivity(activity);
+    for (const activity of this.data.orders.ofLead(lead)) {
+      this.data.deleteActivity(activity, micros);
+    }
     this.data.tables.leads.delete(lead);
+  }
+
+  /**
+   * What hangs below the source goes to the destination and keeps its ids; the source goes, and so
+   * does the activity of its creation (Close docs, lead merges and list of event types).
+   */
+  mergeLeads(source: number, destination: number, values: ChangeValues): number {
+    const { tables } = this.data;
+    const micros = this.clock();
+    // First, so that the destination is known as it stood before it got anything.
+    this.moveLead(destination, micros);
+    for (const kind of ['contacts', 'opportunities', 'tasks'] as const) {
+      for (const child of this.data.childrenOf(source, kind)) {
+        tables[kind].move(child, destination, micros);
+      }
+    }
+    for (const activity of this.data.orders.ofLead(source)) {
+      const type = this.data.activityType(activity);
+      if (type === 'Created') {
+        this.data.deleteActivity(activity, micros);
+        continue;
+      }
+      tables.activities.move(activity, destination, micros);
+      const thread = this.data.activityDetail(activity);
+      if (type === 'Email' && tables.threads.leadOf(thread) === source) {
+        tables.threads.move(thread, destination, micros);
+      }
+    }
+    tables.leads.delete(source);
+    const merge = this.data.addActivity('LeadMerge', 0, micros, micros, destination);
+    tables.activities.change(merge, {
+      source_lead_id: tables.leads.ids.encode(source),
+      destination_lead_id: tables.leads.ids.encode(destination),
+      ...values,
+    });
+    return destination;
   }
 
   createContact(lead: number, values: ChangeValues): number {
@@ -184,8 +243,19 @@ export class WorldChanges {
 
   updateTask(task: number, values: ChangeValues): number {
     const { fields, updated } = this.updateTimes(values);
-    this.data.tables.tasks.change(task, fields, updated);
+    const isReopened = fields.is_complete === false && this.data.isTaskComplete(task);
+    if (isReopened) this.forgetCompletion(task, updated);
+    const reopened = isReopened ? { object_type: null, object_id: null } : {};
+    this.data.tables.tasks.change(task, { ...reopened, ...fields }, updated);
     return task;
+  }
+
+  /** A reopened task takes the activity of its completion back (Close docs, list of event types). */
+  private forgetCompletion(task: number, micros: number): void {
+    const { activities } = this.data.tables;
+    const { object_id } = taskRecord(this.data, task, micros);
+    const activity = typeof object_id === 'string' ? activities.find(object_id) : undefined;
+    if (activity !== undefined) this.data.deleteActivity(activity, micros);
   }
 
   completeTask(task: number): number {

@@ -11,7 +11,7 @@ import { layOutLeads, type LeadColumns, type Span } from './lead-columns.js';
 import { MICROS_PER_DAY } from '../moment.js';
 import { makeOrganization, type Organization } from '../records/organization.js';
 import { hashText } from '../random.js';
-import { RecordTable, type Columns } from './record-table.js';
+import { RecordTable, type Columns, type RecordState } from './record-table.js';
 
 export interface WorldSize {
   readonly seed: string;
@@ -32,6 +32,16 @@ export type TableName = (typeof tableNames)[number];
 export interface RecordKey {
   readonly table: TableName;
   readonly index: number;
+}
+
+/** A lead's answer names its contacts, so its state does too. */
+export interface KeptState extends RecordState {
+  readonly contacts: readonly number[] | undefined;
+}
+
+/** A record that a change touched, and how it stood before; undefined when the change made it. */
+export interface TouchedRecord extends RecordKey {
+  readonly before: KeptState | undefined;
 }
 
 /** What the world begins with; it never changes. */
@@ -82,7 +92,7 @@ export class WorldData {
   /** The first email of each thread that began while the sandbox was running. */
   private readonly laterThreadFirst = new Map<number, number>();
 
-  private readonly changed = new Map<string, RecordKey>();
+  private readonly changed = new Map<string, TouchedRecord>();
   private changeCount = 0;
 
   constructor(private readonly layout: Layout) {
@@ -93,8 +103,8 @@ export class WorldData {
     this.activityColumns = activities;
     this.threadColumns = threads;
     const table = (name: TableName, columns: Columns, isNumberedByCreation: boolean): RecordTable =>
-      new RecordTable(ids[name], columns, isNumberedByCreation, (index) =>
-        this.noteChange(name, index),
+      new RecordTable(ids[name], columns, isNumberedByCreation, (index, lead) =>
+        this.noteChange(name, index, lead),
       );
     this.tables = {
       leads: table('leads', below.leads, true),
@@ -120,16 +130,34 @@ export class WorldData {
     return this.changeCount;
   }
 
-  private noteChange(table: TableName, index: number): number {
-    this.changed.set(`${table} ${String(index)}`, { table, index });
+  private noteChange(table: TableName, index: number, lead: number): number {
+    // Before the contact is touched, for the lead's answer names it.
+    if (table === 'contacts' && lead < this.tables.leads.nextIndex) this.touch('leads', lead);
+    this.touch(table, index);
     return ++this.changeCount;
   }
 
+  private touch(table: TableName, index: number): void {
+    const name = `${table} ${String(index)}`;
+    if (this.changed.has(name)) return;
+    const isNew = index >= this.tables[table].nextIndex;
+    this.changed.set(name, {
+      table,
+      index,
+      before: isNew ? undefined : this.stateOf(table, index),
+    });
+  }
+
+  stateOf(table: TableName, index: number): KeptState {
+    const contacts = table === 'leads' ? this.childrenOf(index, 'contacts') : undefined;
+    return { ...this.tables[table].state(index), contacts };
+  }
+
   /** The records that were made, changed or deleted since this was last asked. */
-  takeChanged(): RecordKey[] {
-    const keys = [...this.changed.values()];
+  takeChanged(): TouchedRecord[] {
+    const touched = [...this.changed.values()];
     this.changed.clear();
-    return keys;
+    return touched;
   }
 
   leadStatusNumber(lead: number): number {
@@ -156,11 +184,21 @@ export class WorldData {
     const table = this.tables[kind];
     const { start } = this.below[kind];
     const children: number[] = [];
-    for (let index = start[lead] ?? 0; index < (start[lead + 1] ?? 0); index++) {
-      if (table.isAlive(index)) children.push(index);
-    }
-    for (const index of table.laterOf(lead)) if (table.isAlive(index)) children.push(index);
+    const take = (index: number): void => {
+      if (table.isAlive(index) && table.leadOf(index) === lead) children.push(index);
+    };
+    for (let index = start[lead] ?? 0; index < (start[lead + 1] ?? 0); index++) take(index);
+    for (const index of table.laterOf(lead)) take(index);
+    for (const index of table.movedToOf(lead)) take(index);
     return children;
+  }
+
+  /** The contacts that a lead was laid out with. */
+  firstContactsOf(lead: number): number[] {
+    const { start } = this.below.contacts;
+    const found: number[] = [];
+    for (let index = start[lead] ?? 0; index < (start[lead + 1] ?? 0); index++) found.push(index);
+    return found;
   }
 
   /**
@@ -169,9 +207,7 @@ export class WorldData {
    */
   contactsWhenMade(lead: number, madeBy: number): number[] {
     const { contacts } = this.tables;
-    const { start } = this.below.contacts;
-    const found: number[] = [];
-    for (let index = start[lead] ?? 0; index < (start[lead + 1] ?? 0); index++) found.push(index);
+    const found = this.firstContactsOf(lead);
     for (const index of contacts.laterOf(lead)) {
       if (contacts.madeBy(index) < madeBy) found.push(index);
     }
@@ -206,15 +242,16 @@ export class WorldData {
     return index;
   }
 
-  deleteActivity(index: number): void {
+  deleteActivity(index: number, micros: number): void {
     this.orders.deleted(index);
     this.tables.activities.delete(index);
     if (this.activityType(index) !== 'Email') return;
     const thread = this.activityDetail(index);
+    const { threads } = this.tables;
+    if (!threads.isAlive(thread)) return;
     // Close drops a thread when its last email goes (recorded events, 2022).
-    if (this.tables.threads.isAlive(thread) && this.emailsOf(thread).length === 0) {
-      this.tables.threads.delete(thread);
-    }
+    if (this.emailsOf(thread).length === 0) threads.delete(thread);
+    else threads.change(thread, {}, Math.max(micros, threads.updatedAt(thread)));
   }
 
   addThread(firstEmail: number, created: number, lead: number): number {

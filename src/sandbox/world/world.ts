@@ -2,11 +2,16 @@
  * The sandbox's account: what the API answers from, what tests change, and the ledger that a
  * warehouse is compared with. Every change takes effect at once and all answers follow from it.
  */
+import { base62 } from '../ids.js';
 import type { JsonObject } from '../json.js';
-import { MICROS_PER_MS, microsOf } from '../moment.js';
+import { MICROS_PER_MS, microsOf, timeText } from '../moment.js';
+import { EventMaker } from '../records/event.js';
+import { Random } from '../random.js';
 import { makeRecord } from '../records/make-record.js';
 import type { ActivityType } from './activity-columns.js';
-import { Ledger, type Deletion } from './ledger.js';
+import { EventLog, RETENTION_MS, type Cause } from './event-log.js';
+import { earlierEvents, recordEvents } from './event-recording.js';
+import { Ledger, type Deletion, type Merge } from './ledger.js';
 import { WorldChanges, type ChangeableTable, type ChangeValues } from './world-changes.js';
 import { layOutWorld, WorldData, type TableName, type WorldSize } from './world-data.js';
 
@@ -19,11 +24,17 @@ export interface ListRange {
 }
 
 const LIST_PAGE = 1_000;
+const BULK_STREAM = 132;
 
 export class World {
   readonly data: WorldData;
+  readonly eventLog: EventLog;
+  readonly eventMaker: EventMaker;
   private readonly changes: WorldChanges;
   private readonly ledger: Ledger | undefined;
+  private requests = 0;
+  /** What the events of the present change say of its cause. */
+  private meta: JsonObject = {};
 
   constructor(
     size: WorldSize,
@@ -33,6 +44,8 @@ export class World {
   ) {
     this.data = new WorldData(layOutWorld(size));
     this.changes = new WorldChanges(this.data, now);
+    this.eventLog = new EventLog(() => earlierEvents(this.data, size.span.until));
+    this.eventMaker = new EventMaker(this.data);
     this.ledger = keepsLedger ? new Ledger(this.data, () => this.nowMicros) : undefined;
   }
 
@@ -44,6 +57,11 @@ export class World {
   // are named as in Close; `date_created` and `date_updated` may be given, else they are now, and so
   // is the time `at` of a delete.
 
+  /** Makes changes as of a time: where they say no other, their records and events have it. */
+  at<Made>(time: string, act: () => Made): Made {
+    return this.changes.at(microsOf(time), act);
+  }
+
   createLead(values: ChangeValues = {}): JsonObject {
     return this.changed('leads', this.changes.createLead(values));
   }
@@ -54,6 +72,37 @@ export class World {
 
   deleteLead(id: string, at?: string): void {
     this.delete('leads', id, at);
+  }
+
+  /**
+   * Deletes leads with all below them, as a bulk action does: its id, which is returned, is in the
+   * meta of the events.
+   */
+  bulkDeleteLeads(ids: readonly string[]): string {
+    const random = new Random(this.data.seed, BULK_STREAM, this.requests);
+    const bulk_action_id = `bulkdelete_${base62(random, 43)}`;
+    this.withMeta({ bulk_action_id }, () => {
+      for (const id of ids) this.deleteLead(id);
+    });
+    return bulk_action_id;
+  }
+
+  /**
+   * The children of `sourceId` go to `destinationId` and keep their ids; the source is deleted.
+   * Returns the destination. All events name both leads in their meta.
+   */
+  mergeLeads(sourceId: string, destinationId: string): JsonObject {
+    if (sourceId === destinationId) throw new RangeError('A lead cannot be merged into itself.');
+    const source = this.need('leads', sourceId);
+    const destination = this.need('leads', destinationId);
+    const meta = { merge_source_lead_id: sourceId, merge_destination_lead_id: destinationId };
+    return this.withMeta(meta, () => {
+      this.changes.mergeLeads(source, destination, { merge_status: 'completed' });
+      const micros = this.settle({ merged: destination });
+      const at = timeText(micros);
+      this.ledger?.merges.push({ source: sourceId, destination: destinationId, at });
+      return this.record('leads', destination);
+    });
   }
 
   createContact(leadId: string, values: ChangeValues = {}): JsonObject {
@@ -113,6 +162,27 @@ export class World {
     this.delete('activities', id, at);
   }
 
+  /** A call that goes on; `finishCall` ends it. */
+  startCall(leadId: string, values: ChangeValues = {}): JsonObject {
+    const going = { status: 'in-progress', disposition: null, duration: 0, has_recording: false };
+    const unrecorded = { recording_url: null, recording_duration: null, date_answered: null };
+    return this.createActivity('Call', leadId, { ...going, ...unrecorded, ...values });
+  }
+
+  finishCall(id: string, durationSeconds: number, values: ChangeValues = {}): JsonObject {
+    const ended = { status: 'completed', disposition: 'answered', duration: durationSeconds };
+    return this.updateActivity(id, { ...ended, ...values });
+  }
+
+  /**
+   * An email or meeting that comes from a mailbox or calendar: `date_created` is its own time, long
+   * ago or ahead, while `date_updated` is when it came (recorded emails of 2022, meetings of 2025).
+   */
+  synchronize(type: 'Email' | 'Meeting', leadId: string, at: string): JsonObject {
+    const date_updated = timeText(this.changes.clock());
+    return this.createActivity(type, leadId, { date_created: at, date_updated });
+  }
+
   // Every living record as the API would give it now, oldest first.
 
   lead(id: string): JsonObject | undefined {
@@ -168,6 +238,16 @@ export class World {
     return this.needLedger().deletions();
   }
 
+  merges(): readonly Merge[] {
+    return this.needLedger().merges;
+  }
+
+  /** All events that Close would still have, as the API gives them, oldest first. */
+  *events(): Generator<JsonObject> {
+    const ms = this.nowMicros / MICROS_PER_MS - RETENTION_MS;
+    for (const event of this.eventLog.upFrom({ ms, number: -1 })) yield this.eventMaker.make(event);
+  }
+
   private needLedger(): Ledger {
     if (!this.ledger) throw new Error('This world was told to keep no ledger.');
     return this.ledger;
@@ -178,22 +258,40 @@ export class World {
     return makeRecord(this.data, table, index, this.nowMicros);
   }
 
-  /** Ends a change: what it did goes into the ledger. */
+  /** Ends a change: what it did goes into the log of events and the ledger. */
   private changed(table: TableName, index: number): JsonObject {
-    this.settle(this.nowMicros);
+    this.settle();
     return this.record(table, index);
   }
 
-  private settle(micros: number): void {
-    const changed = this.data.takeChanged();
-    this.ledger?.write(changed, micros);
+  /** When the change happened, in microseconds. */
+  private settle(how: { readonly micros?: number; readonly merged?: number } = {}): number {
+    const clock = this.changes.takeTime();
+    const micros = how.micros ?? clock;
+    const touched = this.data.takeChanged();
+    recordEvents(this.eventLog, this.data, touched, micros, this.nextCause(), how.merged);
+    this.ledger?.write(touched, micros);
+    return micros;
+  }
+
+  private nextCause(): Cause {
+    return { request: ++this.requests, isSystem: false, meta: this.meta };
+  }
+
+  private withMeta<Made>(meta: JsonObject, act: () => Made): Made {
+    this.meta = meta;
+    try {
+      return act();
+    } finally {
+      this.meta = {};
+    }
   }
 
   private delete(table: ChangeableTable, id: string, at: string | undefined): void {
     const index = this.need(table, id);
     const micros = at === undefined ? this.changes.clock() : microsOf(at);
     this.changes.delete(table, index, micros);
-    this.settle(micros);
+    this.settle({ micros });
   }
 
   private found(table: TableName, id: string): JsonObject | undefined {
