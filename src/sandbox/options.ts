@@ -22,7 +22,9 @@ export interface SandboxOptions {
   readonly latencyMs?: number;
   /** Requests per second for each key and endpoint group; 0 for no limit and no header. */
   readonly rateLimit?: number;
+  /** The largest `_skip`; of single lists where `maxSkips` names them, as `activity/email`. */
   readonly maxSkip?: number;
+  readonly maxSkips?: Readonly<Record<string, number>>;
   readonly changesPerMinute?: number;
   /** The one key that is let in; null lets any in that begins with `api_`. */
   readonly apiKey?: string | null;
@@ -51,6 +53,7 @@ export interface Settings {
   readonly latencyMs: number;
   readonly rateLimit: number;
   readonly maxSkip: number;
+  readonly maxSkips: Readonly<Record<string, number>>;
   readonly changesPerMinute: number;
   readonly apiKey: string | null;
   readonly role: Role;
@@ -90,6 +93,7 @@ export function settle(options: SandboxOptions): Settings {
     rateLimit: notNegative('rateLimit', options.rateLimit ?? 160),
     // Seen for activities: "max_skip = 250000" (airbyte issue 20959).
     maxSkip: whole('maxSkip', options.maxSkip ?? 250_000),
+    maxSkips: options.maxSkips ?? {},
     changesPerMinute: notNegative('changesPerMinute', options.changesPerMinute ?? 0),
     apiKey: options.apiKey ?? null,
     role: options.role ?? 'admin',

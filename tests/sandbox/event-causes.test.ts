@@ -3,7 +3,6 @@ import { textOf, type JsonObject } from '../../src/sandbox/json.js';
 import { startSandbox, type Sandbox } from '../../src/sandbox/sandbox.js';
 import { ask, ids, rows } from '../support/sandbox-client.js';
 
-const DAY_MS = 86_400_000;
 const START = Date.parse('2026-03-01T12:00:00Z');
 let nowMs = START;
 let sandbox: Sandbox;

@@ -7,8 +7,8 @@ import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
 import { textOf, type Json, type JsonObject } from '../../src/sandbox/json.js';
 import { microsOf } from '../../src/sandbox/moment.js';
+import { customFieldRecords } from '../../src/sandbox/records/custom-field.js';
 import {
-  customFieldRecords,
   leadStatusRecord,
   opportunityStatusRecord,
   pipelineRecords,

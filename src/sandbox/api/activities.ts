@@ -5,8 +5,9 @@ import { activityTypes, type ActivityType } from '../world/activity-columns.js';
 import type { OrderedIndex } from '../world/ordered-index.js';
 import type { World } from '../world/world.js';
 import { fieldError } from './api-error.js';
-import { answerItem, answerList, type Account, type Env } from './context.js';
+import { answerItem, answerList, type Account, type ApiContext, type Env } from './context.js';
 import {
+  filterSelection,
   isWithin,
   pageBody,
   readPage,
@@ -48,7 +49,7 @@ const NEED_READING = ['lead_id', 'user_id', 'contact_id', 'id__in'];
 export function activities(account: Account): Hono<Env> {
   const { world } = account;
   const app = new Hono<Env>();
-  app.get('/activity/', (c) => answerList(c, listAll(account, c.get('parameters'))));
+  app.get('/activity/', (c) => answerList(c, listAll(account, c)));
   for (const type of activityTypes) {
     app.get(`/activity/${activityPaths[type]}/`, (c) => {
       // For every lead's, Close points to searching (Close docs, custom activities).
@@ -57,46 +58,57 @@ export function activities(account: Account): Hono<Env> {
       }
       const order = world.data.orders.ofType(type);
       const isWanted = (record: JsonObject): boolean => record._type === type;
-      return answerList(c, list(account, c.get('parameters'), order, isWanted));
+      return answerList(c, list(account, c, order, isWanted));
     });
   }
-  app.get('/activity/emailthread/', (c) =>
-    answerList(c, listThreads(account, c.get('parameters'))),
-  );
-  app.get('/activity/:id/', (c) => {
-    const id = c.req.param('id');
-    return answerItem(c, world.activity(id) ?? world.emailThread(id), 'Activity');
-  });
+  app.get('/activity/emailthread/', (c) => answerList(c, listThreads(account, c)));
+  const item = (c: ApiContext, type?: ActivityType | 'EmailThread'): Response => {
+    const id = c.req.param('id') ?? '';
+    const record = world.activity(id) ?? world.emailThread(id);
+    const isWanted = record && (type === undefined || record._type === type);
+    const isVisible = isWanted && account.rights.reader(c).lead(textOf(record.lead_id));
+    return answerItem(c, isVisible ? record : undefined, type ?? 'Activity');
+  };
+  for (const type of activityTypes) {
+    app.get(`/activity/${activityPaths[type]}/:id/`, (c) => item(c, type));
+  }
+  app.get('/activity/emailthread/:id/', (c) => item(c, 'EmailThread'));
+  app.get('/activity/:id/', (c) => item(c));
   return app;
 }
 
-function listAll(account: Account, parameters: Parameters): PageBody {
+function listAll(account: Account, c: ApiContext): PageBody {
+  const parameters = c.get('parameters');
   if (!parameters.has('lead_id')) {
     const alone = NEED_LEAD.find((name) => parameters.has(name));
     if (alone !== undefined) throw fieldError(alone, 'Can only be used together with lead_id.');
-    if (parameters.text('thread_emails') === 'only') return listThreads(account, parameters);
-    return list(account, parameters, account.world.data.orders.all(), () => true);
+    if (parameters.text('thread_emails') === 'only') return listThreads(account, c);
+    return list(account, c, account.world.data.orders.all(), () => true);
   }
   const types = parameters.list('_type__in') ?? parameters.list('_type');
   const isWanted = (record: JsonObject): boolean => !types || types.includes(textOf(record._type));
-  return list(account, parameters, undefined, isWanted);
+  return list(account, c, undefined, isWanted);
 }
 
 function list(
-  { world, maxSkip }: Account,
-  parameters: Parameters,
+  { world, maxSkip, rights }: Account,
+  c: ApiContext,
   order: OrderedIndex | undefined,
   isWanted: (record: JsonObject) => boolean,
 ): PageBody {
-  const page = readPage(parameters, MAX_LIMIT, maxSkip);
+  const parameters = c.get('parameters');
+  const reader = rights.reader(c);
+  const page = readPage(parameters, MAX_LIMIT, maxSkip(c));
   const sort = readSort(parameters, ['date_created', 'activity_at'], NEWEST_FIRST);
   const range = readActivityRange(parameters, sort.name);
   const make = (index: number): JsonObject => world.record('activities', index);
   const isPlain = !NEED_READING.some((name) => parameters.has(name));
-  if (order && isPlain) {
+  if (order && isPlain && reader.seesAll) {
     return pageBody(selectRange(order, range, sort.isDescending), page, make, parameters);
   }
-  const found = findFew(world, parameters, range, order, isWanted);
+  const isVisible = (record: JsonObject): boolean =>
+    isWanted(record) && reader.lead(textOf(record.lead_id));
+  const found = findFew(world, parameters, range, order, isVisible);
   return pageBody(selectList(sort.isDescending ? found.reverse() : found), page, make, parameters);
 }
 
@@ -155,8 +167,10 @@ function readActivityRange(parameters: Parameters, sortName: string): TimeRange 
   return readTimeRange(parameters, sortName);
 }
 
-function listThreads({ world, maxSkip }: Account, parameters: Parameters): PageBody {
-  const page = readPage(parameters, MAX_LIMIT, maxSkip);
+function listThreads({ world, maxSkip, rights }: Account, c: ApiContext): PageBody {
+  const parameters = c.get('parameters');
+  const reader = rights.reader(c);
+  const page = readPage(parameters, MAX_LIMIT, maxSkip(c));
   const sort = readSort(parameters, ['date_created'], NEWEST_FIRST);
   const range = readActivityRange(parameters, sort.name);
   const { threads, leads } = world.data.tables;
@@ -165,13 +179,12 @@ function listThreads({ world, maxSkip }: Account, parameters: Parameters): PageB
   const leadId = parameters.text('lead_id');
   const lead = leadId === undefined ? undefined : leads.find(leadId);
   const selection =
-    leadId === undefined
+    leadId === undefined && reader.seesAll
       ? inRange
-      : selectList(
-          inRange
-            .take({ skip: 0, limit: inRange.total })
-            .filter((index) => threads.leadOf(index) === lead),
-        );
+      : filterSelection(inRange, (index) => {
+          const owner = threads.leadOf(index);
+          return (leadId === undefined || owner === lead) && reader.lead(leads.ids.encode(owner));
+        });
   const make = (index: number): JsonObject => world.record('threads', index);
   return pageBody(selection, page, make, parameters);
 }

@@ -7,7 +7,7 @@ import type { World } from '../world/world.js';
 import { activities } from './activities.js';
 import { ApiError } from './api-error.js';
 import { children } from './children.js';
-import { JSON_TYPE, type Env } from './context.js';
+import { JSON_TYPE, type ApiContext, type Env } from './context.js';
 import { events } from './events.js';
 import { Faults } from './faults.js';
 import { leads } from './leads.js';
@@ -65,7 +65,11 @@ export function makeApi(options: Settings, world: World): Api {
     roleOfKey: new Map(Object.entries(options.roles)),
   };
   const rights = new Rights(world);
-  const account = { world, maxSkip: options.maxSkip, rights, lag: faults.lag };
+  const maxSkip = (c: ApiContext): number => {
+    const [, path = ''] = (c.get('endpoint') ?? '').split(' ');
+    return options.maxSkips[path.replace(/^\/|\/$/g, '')] ?? options.maxSkip;
+  };
+  const account = { world, maxSkip, rights, lag: faults.lag };
 
   const app = new Hono<Env>();
   // In the order in which a request meets them: what refuses comes after what counts.

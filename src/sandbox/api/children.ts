@@ -36,13 +36,15 @@ export function children(account: Account): Hono<Env> {
   const app = new Hono<Env>();
   const item = (table: ChildTable, kind: string) => (c: ApiContext) => {
     const index = world.data.tables[table].find(c.req.param('id') ?? '');
-    return answerItem(c, index === undefined ? undefined : world.record(table, index), kind);
+    const record = index === undefined ? undefined : world.record(table, index);
+    const isVisible = record && account.rights.reader(c).lead(textOf(record.lead_id));
+    return answerItem(c, isVisible ? record : undefined, kind);
   };
-  app.get('/contact/', (c) => answerList(c, lists.contacts(c.get('parameters'))));
+  app.get('/contact/', (c) => answerList(c, lists.contacts(c)));
   app.get('/contact/:id/', item('contacts', 'Contact'));
-  app.get('/opportunity/', (c) => answerList(c, lists.opportunities(c.get('parameters'))));
+  app.get('/opportunity/', (c) => answerList(c, lists.opportunities(c)));
   app.get('/opportunity/:id/', item('opportunities', 'Opportunity'));
-  app.get('/task/', (c) => answerList(c, lists.tasks(c.get('parameters'))));
+  app.get('/task/', (c) => answerList(c, lists.tasks(c)));
   app.get('/task/:id/', item('tasks', 'Task'));
   return app;
 }
@@ -54,30 +56,32 @@ class ChildLists {
   constructor(private readonly account: Account) {}
 
   /** No date filter, no order, no total (Close's OpenAPI document; recorded answers, 2026). */
-  contacts(parameters: Parameters): PageBody {
+  contacts(c: ApiContext): PageBody {
     const { world, maxSkip } = this.account;
-    const page = readPage(parameters, MAX_LIMIT.contacts, maxSkip);
-    const selection = this.select('contacts', parameters, NEWEST_FIRST, [], undefined);
+    const parameters = c.get('parameters');
+    const page = readPage(parameters, MAX_LIMIT.contacts, maxSkip(c));
+    const selection = this.select(c, 'contacts', NEWEST_FIRST, [], undefined);
     const make = (index: number): JsonObject => world.record('contacts', index);
     return pageBody(selection, page, make, parameters);
   }
 
-  opportunities(parameters: Parameters): PageBody {
+  opportunities(c: ApiContext): PageBody {
     const { world, maxSkip } = this.account;
-    const page = readPage(parameters, MAX_LIMIT.opportunities, maxSkip);
+    const parameters = c.get('parameters');
+    const page = readPage(parameters, MAX_LIMIT.opportunities, maxSkip(c));
     const sort = readSort(parameters, OPPORTUNITY_SORTS, LAST_CHANGED_FIRST);
     const make = (index: number): JsonObject => world.record('opportunities', index);
     const filters = ['user_id', 'status_id', 'status_type', 'status_label', 'value_period'].filter(
       (name) => parameters.has(name) || parameters.has(`${name}__in`),
     );
     const selection = this.select(
+      c,
       'opportunities',
-      parameters,
       sort,
       filters,
       filters.length === 0 ? undefined : (index) => hasValues(parameters, make(index), filters),
     );
-    const signature = parameters.signature(PAGING);
+    const signature = `${c.get('role')} ${parameters.signature(PAGING)}`;
     const totals = this.totals.get(signature, world.data.tables.opportunities.version, () =>
       opportunityTotals(selection.take({ skip: 0, limit: selection.total }).map(make)),
     );
@@ -85,16 +89,17 @@ class ChildLists {
   }
 
   /** Without `_type` only tasks of type `lead` are listed (Close docs, tasks, read 2026-11). */
-  tasks(parameters: Parameters): PageBody {
+  tasks(c: ApiContext): PageBody {
     const { world, maxSkip } = this.account;
-    const page = readPage(parameters, MAX_LIMIT.tasks, maxSkip);
+    const parameters = c.get('parameters');
+    const page = readPage(parameters, MAX_LIMIT.tasks, maxSkip(c));
     const sort = readSort(parameters, TASK_SORTS, NEWEST_FIRST);
     const make = (index: number): JsonObject => world.record('tasks', index);
     const types = parameters.list('_type__in') ?? parameters.list('_type') ?? ['lead'];
     const isAnyType = types.includes('all');
     const isComplete = parameters.flag('is_complete');
     const filters = ['assigned_to', 'view'].filter((name) => parameters.has(name));
-    const selection = this.select('tasks', parameters, sort, filters, (index) => {
+    const selection = this.select(c, 'tasks', sort, filters, (index) => {
       if (!isAnyType && !types.includes(taskType(world.data, index))) return false;
       if (isComplete !== undefined && world.data.isTaskComplete(index) !== isComplete) return false;
       return filters.length === 0 || hasValues(parameters, make(index), filters);
@@ -105,13 +110,15 @@ class ChildLists {
 
   /** A plain range of the sorted time is taken as it is; anything else is worked out and kept. */
   private select(
+    c: ApiContext,
     name: ChildTable,
-    parameters: Parameters,
     sort: SortKey,
     filters: readonly string[],
     isWanted: ((index: number) => boolean) | undefined,
   ): Selection {
     const { tables } = this.account.world.data;
+    const parameters = c.get('parameters');
+    const reader = this.account.rights.reader(c);
     const table = tables[name];
     const hasDates = name !== 'contacts';
     const created = hasDates ? readTimeRange(parameters, 'date_created') : allTime;
@@ -125,14 +132,17 @@ class ChildLists {
     );
     const leadId = parameters.text('lead_id');
     const isPlain = other.from === allTime.from && other.to === allTime.to && leadId === undefined;
-    if (isPlain && filters.length === 0 && isWanted === undefined) return inRange;
+    if (isPlain && reader.seesAll && filters.length === 0 && isWanted === undefined) return inRange;
     const lead = leadId === undefined ? undefined : tables.leads.find(leadId);
-    const signature = `${name} ${parameters.signature(PAGING)}`;
+    const signature = `${name} ${c.get('role')} ${parameters.signature(PAGING)}`;
     const matches = this.workedOut.get(signature, table.version, () =>
       inRange.take({ skip: 0, limit: inRange.total }).filter((index) => {
         const time = isByUpdated ? table.createdAt(index) : table.updatedAt(index);
         if (!isWithin(other, time)) return false;
         if (leadId !== undefined && table.leadOf(index) !== lead) return false;
+        if (!reader.seesAll && !reader.lead(tables.leads.ids.encode(table.leadOf(index)))) {
+          return false;
+        }
         return isWanted === undefined || isWanted(index);
       }),
     );

@@ -30,7 +30,8 @@ export type ApiContext = Context<Env>;
 /** What all routes answer from. */
 export interface Account {
   readonly world: World;
-  readonly maxSkip: number;
+  /** The largest `_skip` of the list that is asked. */
+  readonly maxSkip: (c: ApiContext) => number;
   readonly rights: Rights;
   readonly lag: Lag;
 }

@@ -8,6 +8,7 @@ import { fieldError } from './api-error.js';
 import { answerItem, answerList, type Account, type Env } from './context.js';
 import {
   allTime,
+  filterSelection,
   intersect,
   isWithin,
   pageBody,
@@ -23,19 +24,27 @@ import {
 /** The page that replicators use without error; Close does not publish the ceiling. */
 const MAX_LIMIT = 200;
 
-export function leads({ world, maxSkip }: Account): Hono<Env> {
+export function leads({ world, maxSkip, rights }: Account): Hono<Env> {
   const workedOut = new WorkedOut<readonly number[]>();
   const app = new Hono<Env>();
   app.get('/lead/', (c) => {
     const parameters = c.get('parameters');
-    const page = readPage(parameters, MAX_LIMIT, maxSkip);
+    const page = readPage(parameters, MAX_LIMIT, maxSkip(c));
     const query = parseLeadQuery(parameters.text('query') ?? '', parameters.offsetHours);
-    const selection = selectLeads(world, query, workedOut);
+    const reader = rights.reader(c);
+    const found = selectLeads(world, query, workedOut);
+    const { ids } = world.data.tables.leads;
+    const selection = reader.seesAll
+      ? found
+      : filterSelection(found, (index) => reader.lead(ids.encode(index)));
     const make = (index: number): JsonObject => world.record('leads', index);
     const { has_more, data } = pageBody(selection, page, make, parameters);
     return answerList(c, { has_more, total_results: selection.total, data });
   });
-  app.get('/lead/:id/', (c) => answerItem(c, world.lead(c.req.param('id')), 'Lead'));
+  app.get('/lead/:id/', (c) => {
+    const id = c.req.param('id');
+    return answerItem(c, rights.reader(c).lead(id) ? world.lead(id) : undefined, 'Lead');
+  });
   return app;
 }
 

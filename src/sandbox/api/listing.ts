@@ -162,6 +162,14 @@ export function selectList(indexes: ArrayLike<number>): Selection {
   };
 }
 
+/** Those of a selection that are wanted, in its order. */
+export function filterSelection(
+  selection: Selection,
+  isWanted: (index: number) => boolean,
+): Selection {
+  return selectList(selection.take({ skip: 0, limit: selection.total }).filter(isWanted));
+}
+
 /** A page of a list; some lists add totals. */
 export type PageBody = JsonObject & { has_more: boolean; data: Json[] };
 

@@ -2,6 +2,7 @@
 import { unpackStatusChange, type ActivityType } from '../world/activity-columns.js';
 import { callFields } from './call-and-meeting.js';
 import { someContact, makePhone, type ContactFacts } from './contact.js';
+import { withCustomChanges } from './custom-values.js';
 import { emailFields } from './email.js';
 import type { JsonObject } from '../json.js';
 import { meetingFields } from './call-and-meeting.js';
@@ -46,7 +47,7 @@ export function activityRecord(data: WorldData, index: number): JsonObject {
   };
   const record = commonFields(context, type);
   Object.assign(record, fieldMakers[type](context), table.fieldsOf(index));
-  return record;
+  return type === 'Custom' ? withCustomChanges(data, 'activity', record) : record;
 }
 
 function hasContact(type: ActivityType): boolean {

@@ -4,7 +4,7 @@ import { timeText } from '../moment.js';
 import { Random } from '../random.js';
 import type { RecordTable } from '../world/record-table.js';
 import type { WorldData } from '../world/world-data.js';
-import { customValues } from './custom-values.js';
+import { customValues, withCustomChanges } from './custom-values.js';
 import {
   cities,
   companyKinds,
@@ -98,9 +98,10 @@ export function contactRecord(data: WorldData, index: number): JsonObject {
     updated_by: random.pick(data.organization.users).id,
     date_created: timeText(table.createdAt(index)),
     date_updated: timeText(table.updatedAt(index)),
-    ...customValues(data, 'contact', random).flat,
+    ...customValues(data, { holder: 'contact', index, lead: table.firstLeadOf(index) }, random),
     ...table.fieldsOf(index),
   };
+  withCustomChanges(data, 'contact', record);
   record.display_name = record.name === '' ? '' : (record.name ?? null);
   return record;
 }

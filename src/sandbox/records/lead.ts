@@ -1,6 +1,6 @@
 /** Leads, with everything that Close nests in them. Activities never nest (Close docs, leads). */
 import { contactRecord, integrationLinks } from './contact.js';
-import { customValues } from './custom-values.js';
+import { customByName, customValues, withCustomChanges } from './custom-values.js';
 import type { Json, JsonObject } from '../json.js';
 import { leadDisplayName, leadName } from './contact.js';
 import { timeText } from '../moment.js';
@@ -16,7 +16,7 @@ export function leadRecord(data: WorldData, index: number, nowMicros: number): J
   const table = data.tables.leads;
   const random = new Random(data.seed, STREAM, index);
   const id = table.ids.encode(index);
-  const custom = customValues(data, 'lead', random);
+  const custom = customValues(data, { holder: 'lead', index, lead: index }, random);
   const { users, leadStatuses } = data.organization;
   const record: JsonObject = {
     id,
@@ -34,10 +34,12 @@ export function leadRecord(data: WorldData, index: number, nowMicros: number): J
     updated_by: random.pick(users).id,
     date_created: timeText(table.createdAt(index)),
     date_updated: timeText(table.updatedAt(index)),
-    custom: custom.byName,
-    ...custom.flat,
+    custom: {},
+    ...custom,
     ...table.fieldsOf(index),
   };
+  withCustomChanges(data, 'lead', record);
+  record.custom = customByName(data, record);
   const contacts = data.childrenOf(index, 'contacts');
   const opportunities = data.childrenOf(index, 'opportunities');
   // Only incomplete tasks nest (Close docs, changelog of 2024-06-07).

@@ -6,13 +6,18 @@ import { makePhone } from './contact.js';
 import { customValues } from './custom-values.js';
 import { paragraphs, sentences, smsTexts } from './vocabulary.js';
 
-export function customActivityFields({ data, random }: ActivityContext): JsonObject {
+export function customActivityFields(context: ActivityContext): JsonObject {
+  const { data, random, index, lead } = context;
+  const { activityTypeId, otherActivityTypeId } = data.organization;
+  const isOther = random.chance(0.3);
+  const values = customValues(data, { holder: 'activity', index, lead }, random);
   return {
-    custom_activity_type_id: data.organization.activityTypeId,
+    custom_activity_type_id: isOther ? otherActivityTypeId : activityTypeId,
     status: random.chance(0.8) ? 'published' : 'draft',
     pinned: random.chance(0.05),
     pinned_at: null,
-    ...customValues(data, 'activity', random).flat,
+    // The other type has no fields of its own.
+    ...(isOther ? {} : values),
   };
 }
 

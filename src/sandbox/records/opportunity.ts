@@ -1,6 +1,6 @@
 /** Opportunities. Money is in cents, `value_formatted` in units (Close docs, opportunities). */
 import { integrationLinks, someContact } from './contact.js';
-import { customValues } from './custom-values.js';
+import { customValues, withCustomChanges } from './custom-values.js';
 import type { JsonObject } from '../json.js';
 import { leadDisplayName } from './contact.js';
 import { dateText, timeText } from '../moment.js';
@@ -56,9 +56,10 @@ export function opportunityRecord(data: WorldData, index: number): JsonObject {
     updated_by: random.pick(users).id,
     date_created: timeText(table.createdAt(index)),
     date_updated: timeText(table.updatedAt(index)),
-    ...customValues(data, 'opportunity', random).flat,
+    ...customValues(data, { holder: 'opportunity', index, lead: table.firstLeadOf(index) }, random),
     ...table.fieldsOf(index),
   };
+  withCustomChanges(data, 'opportunity', record);
   return withDerivedFields(data, record, table.firstUpdatedAt(index));
 }
 

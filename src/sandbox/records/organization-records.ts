@@ -2,13 +2,8 @@
 import { base62 } from '../ids.js';
 import type { JsonObject } from '../json.js';
 import { timeText } from '../moment.js';
-import {
-  customFieldRecords,
-  pipelineRecords,
-  userRecord,
-  type Organization,
-  type User,
-} from './organization.js';
+import { customFieldRecords } from './custom-field.js';
+import { pipelineRecords, userRecord, type Organization, type User } from './organization.js';
 import { hashText, Random } from '../random.js';
 
 const PERMISSIONS = [
@@ -47,14 +42,14 @@ function organizationCore(organization: Organization): JsonObject {
     require_unsubscribe_link: false,
     features: ['web-forms', 'workflow-filter-steps'],
     lead_custom_fields: customFieldRecords(organization, 'lead'),
-    lead_statuses: organization.leadStatuses.map(({ id, label }) => ({ id, label })),
+    lead_statuses: organization.leadStatuses
+      .filter((status) => status.isGone !== true)
+      .map(({ id, label }) => ({ id, label })),
     leads_email: 'sandbox@leads.example',
     limit_of_connected_accounts_per_membership: 10,
-    opportunity_statuses: organization.opportunityStatuses.map(({ id, label, type }) => ({
-      id,
-      label,
-      type,
-    })),
+    opportunity_statuses: organization.opportunityStatuses
+      .filter((status) => status.isGone !== true)
+      .map(({ id, label, type }) => ({ id, label, type })),
     pipelines: pipelineRecords(organization),
     plan_id: 'scale',
     plan_type: 'scale',
@@ -106,9 +101,14 @@ function membershipCore(organization: Organization, user: User): JsonObject {
   };
 }
 
-/** The key's own user: the administrator. */
-export function meRecord(organization: Organization): JsonObject {
-  const user = organization.users[0];
+/** The user that a key with these rights belongs to. */
+export function userWithRole(organization: Organization, role: string): User | undefined {
+  return organization.users.find((one) => one.role === role) ?? organization.users[0];
+}
+
+/** The key's own user. */
+export function meRecord(organization: Organization, role = 'admin'): JsonObject {
+  const user = userWithRole(organization, role);
   if (!user) throw new Error('The organization has no users.');
   return {
     ...userRecord(organization, user),

@@ -6,49 +6,46 @@ import { base62, IdCodec } from '../ids.js';
 import type { JsonObject } from '../json.js';
 import { MICROS_PER_DAY, naiveTimeText, timeText } from '../moment.js';
 import { Random } from '../random.js';
-import { familyNames, givenNames, leadSources, products } from './vocabulary.js';
+import { makeCustomFields, type CustomField, type CustomFieldHolder } from './custom-field.js';
+import { familyNames, givenNames } from './vocabulary.js';
 
+// What can be changed while the sandbox runs is not readonly. Nothing is ever taken out of a list:
+// records refer to places in it.
 export interface User {
   readonly id: string;
-  readonly name: string;
-  readonly firstName: string;
-  readonly lastName: string;
+  name: string;
+  firstName: string;
+  lastName: string;
   readonly email: string;
   readonly membershipId: string;
-  readonly role: string;
-  readonly isActive: boolean;
+  role: string;
+  isActive: boolean;
 }
 export interface LeadStatus {
   readonly id: string;
-  readonly label: string;
+  label: string;
+  isGone?: boolean;
 }
 export interface OpportunityStatus extends LeadStatus {
-  readonly type: 'active' | 'won' | 'lost';
+  type: 'active' | 'won' | 'lost';
   readonly pipelineId: string;
-  readonly pipelineName: string;
+  pipelineName: string;
 }
-export type CustomFieldType =
-  'text' | 'textarea' | 'number' | 'date' | 'datetime' | 'choices' | 'user';
-export interface CustomField {
-  readonly id: string;
-  readonly name: string;
-  readonly type: CustomFieldType;
-  readonly choices: readonly string[] | undefined;
-  readonly isMultiple: boolean;
-}
-export type CustomFieldHolder = 'lead' | 'contact' | 'opportunity' | 'activity';
 
 export interface Organization {
   readonly id: string;
   readonly name: string;
   readonly foundedMicros: number;
-  readonly users: readonly User[];
-  readonly leadStatuses: readonly LeadStatus[];
-  readonly opportunityStatuses: readonly OpportunityStatus[];
-  readonly pipelines: readonly { readonly id: string; readonly name: string }[];
-  readonly customFields: Readonly<Record<CustomFieldHolder, readonly CustomField[]>>;
+  readonly users: User[];
+  readonly leadStatuses: LeadStatus[];
+  readonly opportunityStatuses: OpportunityStatus[];
+  readonly pipelines: { readonly id: string; name: string }[];
+  /** A shared field is in the list of each family that it is associated with. */
+  readonly customFields: Record<CustomFieldHolder, CustomField[]>;
   readonly phoneNumberId: string;
   readonly activityTypeId: string;
+  readonly otherActivityTypeId: string;
+  readonly objectTypeId: string;
 }
 
 const LEAD_STATUSES = ['Potential', 'Bad Fit', 'Qualified', 'Customer', 'Interested', 'Canceled'];
@@ -57,31 +54,7 @@ const PIPELINES = [
   ['Verlängerung', ['Angebot verschickt', 'In Prüfung', 'Verlängert', 'Gekündigt']],
 ] as const;
 const USERS = 9;
-
-type FieldPlan = readonly [string, CustomFieldType, (readonly string[] | undefined)?, boolean?];
-const FIELDS: Record<CustomFieldHolder, readonly FieldPlan[]> = {
-  lead: [
-    ['Industry', 'choices', ['Retail', 'Manufacturing', 'Health', 'Öffentlicher Dienst']],
-    ['Products', 'choices', products, true],
-    ['Employees', 'number'],
-    ['Contract signed', 'date'],
-    ['Trial ends', 'datetime'],
-    ['Account owner', 'user'],
-    ['Nickname(s)', 'text', undefined, true],
-    ['Background', 'textarea'],
-    ['Source', 'choices', leadSources],
-  ],
-  contact: [
-    ['Language', 'choices', ['de', 'en', 'fr', 'ja']],
-    ['Interests', 'text', undefined, true],
-  ],
-  opportunity: [
-    ['Competitor', 'text'],
-    ['Discount %', 'number'],
-    ['Go-live', 'date'],
-  ],
-  activity: [['Satisfaction', 'number']],
-};
+const ROLES = ['admin', 'superuser', 'superuser', 'user', 'user', 'user', 'restricteduser'];
 
 /** Makes the organization; the stream numbers of the ids are its own. */
 export function makeOrganization(seed: number, foundedMicros: number): Organization {
@@ -107,14 +80,11 @@ export function makeOrganization(seed: number, foundedMicros: number): Organizat
     leadStatuses: LEAD_STATUSES.map((label) => ({ id: longId('stat'), label })),
     opportunityStatuses,
     pipelines,
-    customFields: {
-      lead: FIELDS.lead.map((plan) => makeField(plan, longId, 'lead')),
-      contact: FIELDS.contact.map((plan) => makeField(plan, longId, 'contact')),
-      opportunity: FIELDS.opportunity.map((plan) => makeField(plan, longId, 'opportunity')),
-      activity: FIELDS.activity.map((plan) => makeField(plan, longId, 'activity')),
-    },
+    customFields: makeCustomFields(longId),
     phoneNumberId: longId('phon'),
     activityTypeId: shortId('actitype'),
+    otherActivityTypeId: shortId('actitype'),
+    objectTypeId: shortId('cotype'),
   };
 }
 
@@ -135,20 +105,10 @@ function makeUsers(seed: number, random: Random): User[] {
       lastName,
       email: `user${String(index + 1)}@sandbox.example`,
       membershipId: `memb_${base62(random, 43)}`,
-      role: index === 0 ? 'admin' : index < 3 ? 'superuser' : 'user',
+      role: ROLES[index] ?? 'user',
       isActive: index < USERS - 1,
     };
   });
-}
-
-/** Lead fields from before 2020 keep their old prefix `lcf_` (recorded answers of 2017 have it). */
-function makeField(
-  [name, type, choices, isMultiple = false]: FieldPlan,
-  longId: (prefix: string) => string,
-  holder: CustomFieldHolder,
-): CustomField {
-  const id = longId(holder === 'lead' && name === 'Source' ? 'lcf' : 'cf');
-  return { id, name, type, choices, isMultiple };
 }
 
 export function userRecord(organization: Organization, user: User): JsonObject {
@@ -192,38 +152,11 @@ export function pipelineRecords(organization: Organization): JsonObject[] {
     name,
     organization_id: organization.id,
     statuses: organization.opportunityStatuses
-      .filter((status) => status.pipelineId === id)
+      .filter((status) => status.pipelineId === id && status.isGone !== true)
       .map((status) => ({ id: status.id, label: status.label, type: status.type })),
     created_by: null,
     updated_by: null,
     date_created: time,
     date_updated: time,
-  }));
-}
-
-export function customFieldRecords(
-  organization: Organization,
-  holder: CustomFieldHolder,
-): JsonObject[] {
-  const admin = organization.users[0]?.id ?? null;
-  return organization.customFields[holder].map((field) => ({
-    id: field.id,
-    name: field.name,
-    type: field.type,
-    ...(field.choices ? { choices: [...field.choices] } : {}),
-    accepts_multiple_values: field.isMultiple,
-    is_shared: false,
-    editable_with_roles: [],
-    description: null,
-    referenced_custom_type_id: null,
-    back_reference_is_visible: null,
-    organization_id: organization.id,
-    created_by: admin,
-    updated_by: admin,
-    date_created: timeText(organization.foundedMicros + 5_000_000),
-    date_updated: timeText(organization.foundedMicros + 5_000_000),
-    ...(holder === 'activity'
-      ? { custom_activity_type_id: organization.activityTypeId, required: false }
-      : {}),
   }));
 }

@@ -12,6 +12,7 @@ import {
   type LogEvent,
   type PlainSubject,
 } from './event-log.js';
+import type { ToldChange } from './setting-changes.js';
 import {
   tableNames,
   type KeptState,
@@ -173,7 +174,20 @@ export function actorOf(data: WorldData, cause: Cause): string | null {
   return random.pick(data.organization.users.filter((user) => user.isActive)).id;
 }
 
-export function subjectOf(
+/** Of some settings the log tells nothing (Close docs, list of event types). */
+export function recordSetting(
+  log: EventLog,
+  { objectType, action, before, after }: ToldChange,
+  micros: number,
+  cause: Cause,
+): void {
+  if (objectType === undefined) return;
+  const subject = subjectOf(objectType, before, after);
+  const ms = Math.floor(micros / MICROS_PER_MS);
+  log.write(`${objectType} ${subject.id}`, action, subject, ms, cause);
+}
+
+function subjectOf(
   objectType: string,
   before: JsonObject | undefined,
   after: JsonObject | undefined,

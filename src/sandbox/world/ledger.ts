@@ -2,13 +2,15 @@
  * Every version of every record, as the API gave it. Only what changed is kept: the version that a
  * record was laid out with is made again from the data as it was before all changes.
  */
-import type { JsonObject } from '../json.js';
+import { textOf, type JsonObject } from '../json.js';
 import { timeText } from '../moment.js';
 import { makeRecord } from '../records/make-record.js';
+import type { SettingName } from '../records/settings/kinds.js';
+import type { ToldChange } from './setting-changes.js';
 import { tableNames, type RecordKey, type TableName, type WorldData } from './world-data.js';
 
 export interface Deletion {
-  readonly table: TableName;
+  readonly table: TableName | SettingName;
   readonly id: string;
   /** When the record went, as an ISO time. */
   readonly at: string;
@@ -25,6 +27,7 @@ export class Ledger {
   readonly merges: Merge[] = [];
   private readonly untouched: WorldData;
   private readonly laterVersions = new Map<string, JsonObject[]>();
+  private readonly settingVersions = new Map<string, { name: SettingName; all: JsonObject[] }>();
   private readonly deletionsById = new Map<string, Deletion>();
 
   constructor(
@@ -49,8 +52,26 @@ export class Ledger {
     }
   }
 
+  /** Settings that never changed are not here: they are as they are. */
+  writeSetting({ name, before, after }: ToldChange, micros: number): void {
+    if (name === undefined) return;
+    const id = textOf((after ?? before)?.id);
+    const known = this.settingVersions.get(id) ?? { name, all: before ? [before] : [] };
+    if (after) known.all.push(after);
+    else this.deletionsById.set(id, { table: name, id, at: timeText(micros) });
+    this.settingVersions.set(id, known);
+  }
+
+  allSettings(name: SettingName, living: readonly JsonObject[]): JsonObject[] {
+    const changed = [...this.settingVersions.values()].filter((one) => one.name === name);
+    const still = living.filter(({ id }) => !this.settingVersions.has(textOf(id)));
+    return [...still, ...changed.flatMap(({ all }) => all)];
+  }
+
   /** The versions of one record, the oldest first; those of a deleted record too. */
   versions(id: string): JsonObject[] {
+    const setting = this.settingVersions.get(id);
+    if (setting) return setting.all;
     for (const table of tableNames) {
       const index = this.data.tables[table].ids.decode(id);
       if (index !== undefined) return this.versionsAt(table, index, id);

@@ -16,6 +16,7 @@ import {
 import { Random } from '../random.js';
 import { jobTitles, sentences } from '../records/vocabulary.js';
 import type { TableName } from './world-data.js';
+import { changeSetting } from './live-settings.js';
 import type { World } from './world.js';
 
 const STREAM = 120;
@@ -111,7 +112,8 @@ export class LiveChanges {
     [0.78, (change) => this.withSome('leads', change.random, (id) => this.call(id, change))],
     [0.8, (change) => this.withSome('leads', change.random, (id) => this.synchronize(id, change))],
     [0.94, (change) => this.withSome('activities', change.random, (id) => this.edit(id, change))],
-    [0.985, ({ random }) => this.withSome('activities', random, (id) => this.drop(id))],
+    [0.965, ({ random }) => this.withSome('activities', random, (id) => this.drop(id))],
+    [0.985, ({ random }) => changeSetting(this.world, random)],
     [0.99, ({ random }) => this.withSome('leads', random, (id) => this.world.deleteLead(id))],
     [0.995, ({ random }) => this.withSome('leads', random, (id) => this.merge(id, random))],
     [1, ({ random }) => this.withSome('leads', random, (id) => this.bulkDelete(id, random))],

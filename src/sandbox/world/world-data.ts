@@ -82,6 +82,7 @@ interface LaterActivity {
 
 export class WorldData {
   readonly seed: number;
+  /** Its own copy, so that what is renamed stays as it was in the data before changes. */
   readonly organization: Organization;
   readonly tables: Readonly<Record<TableName, RecordTable>>;
   readonly orders: ActivityOrders;
@@ -98,7 +99,7 @@ export class WorldData {
   constructor(private readonly layout: Layout) {
     const { seed, organization, below, activities, threads, ids } = layout;
     this.seed = seed;
-    this.organization = organization;
+    this.organization = structuredClone(organization);
     this.below = below;
     this.activityColumns = activities;
     this.threadColumns = threads;
@@ -146,6 +147,12 @@ export class WorldData {
       index,
       before: isNew ? undefined : this.stateOf(table, index),
     });
+  }
+
+  /** Names that records copy are others now: what was worked out from them is stale. */
+  changedLabels(): void {
+    this.changeCount++;
+    for (const name of tableNames) this.tables[name].version++;
   }
 
   stateOf(table: TableName, index: number): KeptState {

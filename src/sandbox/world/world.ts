@@ -2,16 +2,17 @@
  * The sandbox's account: what the API answers from, what tests change, and the ledger that a
  * warehouse is compared with. Every change takes effect at once and all answers follow from it.
  */
-import { base62 } from '../ids.js';
-import type { JsonObject } from '../json.js';
+import { textOf, type JsonObject } from '../json.js';
 import { MICROS_PER_MS, microsOf, timeText } from '../moment.js';
 import { EventMaker } from '../records/event.js';
-import { Random } from '../random.js';
 import { makeRecord } from '../records/make-record.js';
 import type { ActivityType } from './activity-columns.js';
 import { EventLog, RETENTION_MS, type Cause } from './event-log.js';
-import { earlierEvents, recordEvents } from './event-recording.js';
+import { earlierEvents, recordEvents, recordSetting } from './event-recording.js';
 import { Ledger, type Deletion, type Merge } from './ledger.js';
+import { settingKinds, type SettingName } from '../records/settings/kinds.js';
+import { actionOfChange, SettingChanges, type ToldChange } from './setting-changes.js';
+import { Settings } from './settings.js';
 import { WorldChanges, type ChangeableTable, type ChangeValues } from './world-changes.js';
 import { layOutWorld, WorldData, type TableName, type WorldSize } from './world-data.js';
 
@@ -24,12 +25,22 @@ export interface ListRange {
 }
 
 const LIST_PAGE = 1_000;
-const BULK_STREAM = 132;
+
+/** What more there is to know of a change that ends. */
+interface Settling {
+  readonly micros?: number;
+  /** The lead that another was merged into. */
+  readonly merged?: number;
+  readonly told?: readonly ToldChange[];
+}
 
 export class World {
   readonly data: WorldData;
   readonly eventLog: EventLog;
   readonly eventMaker: EventMaker;
+  /** Settings and small records, and how to change them. */
+  readonly settings: SettingChanges;
+  private readonly settingTables: Settings;
   private readonly changes: WorldChanges;
   private readonly ledger: Ledger | undefined;
   private requests = 0;
@@ -46,6 +57,13 @@ export class World {
     this.changes = new WorldChanges(this.data, now);
     this.eventLog = new EventLog(() => earlierEvents(this.data, size.span.until));
     this.eventMaker = new EventMaker(this.data);
+    this.settingTables = new Settings(this.data);
+    this.settings = new SettingChanges(
+      this.data,
+      this.settingTables,
+      () => this.changes.clock(),
+      (change) => this.settle({ told: [change] }),
+    );
     this.ledger = keepsLedger ? new Ledger(this.data, () => this.nowMicros) : undefined;
   }
 
@@ -79,11 +97,14 @@ export class World {
    * meta of the events.
    */
   bulkDeleteLeads(ids: readonly string[]): string {
-    const random = new Random(this.data.seed, BULK_STREAM, this.requests);
-    const bulk_action_id = `bulkdelete_${base62(random, 43)}`;
+    const counts = { n_leads: ids.length, n_leads_processed: 0, bulk_object_type: 'lead' };
+    const action = this.settings.create('bulk_deletes', { status: 'created', ...counts });
+    const bulk_action_id = textOf(action.id);
     this.withMeta({ bulk_action_id }, () => {
       for (const id of ids) this.deleteLead(id);
     });
+    const done = { status: 'done', n_leads_processed: ids.length };
+    this.settings.update('bulk_deletes', bulk_action_id, done, 'completed');
     return bulk_action_id;
   }
 
@@ -98,7 +119,8 @@ export class World {
     const meta = { merge_source_lead_id: sourceId, merge_destination_lead_id: destinationId };
     return this.withMeta(meta, () => {
       this.changes.mergeLeads(source, destination, { merge_status: 'completed' });
-      const micros = this.settle({ merged: destination });
+      const told = this.belowLead(sourceId, destinationId);
+      const micros = this.settle({ merged: destination, told });
       const at = timeText(micros);
       this.ledger?.merges.push({ source: sourceId, destination: destinationId, at });
       return this.record('leads', destination);
@@ -234,6 +256,11 @@ export class World {
     return this.needLedger().all(table);
   }
 
+  /** As `allVersions`, of a kind of settings. */
+  settingVersions(name: SettingName): JsonObject[] {
+    return this.needLedger().allSettings(name, this.settings.all(name));
+  }
+
   deletions(): Deletion[] {
     return this.needLedger().deletions();
   }
@@ -265,13 +292,28 @@ export class World {
   }
 
   /** When the change happened, in microseconds. */
-  private settle(how: { readonly micros?: number; readonly merged?: number } = {}): number {
+  private settle(how: Settling = {}): number {
     const clock = this.changes.takeTime();
     const micros = how.micros ?? clock;
     const touched = this.data.takeChanged();
-    recordEvents(this.eventLog, this.data, touched, micros, this.nextCause(), how.merged);
+    const cause = this.nextCause();
+    recordEvents(this.eventLog, this.data, touched, micros, cause, how.merged);
     this.ledger?.write(touched, micros);
+    for (const change of how.told ?? []) {
+      recordSetting(this.eventLog, change, micros, cause);
+      this.ledger?.writeSetting(change, micros);
+      this.data.changedLabels();
+    }
     return micros;
+  }
+
+  /** What happens to the small records of a lead when it goes, or goes into another. */
+  private belowLead(id: string, destination: string | undefined): ToldChange[] {
+    const changes = this.settingTables.ofLead(id, destination, this.changes.clock());
+    return changes.map(({ name, before, after }) => {
+      const { objectType } = settingKinds[name];
+      return { name, objectType, action: actionOfChange(before, after), before, after };
+    });
   }
 
   private nextCause(): Cause {
@@ -291,7 +333,7 @@ export class World {
     const index = this.need(table, id);
     const micros = at === undefined ? this.changes.clock() : microsOf(at);
     this.changes.delete(table, index, micros);
-    this.settle({ micros });
+    this.settle({ micros, told: table === 'leads' ? this.belowLead(id, undefined) : [] });
   }
 
   private found(table: TableName, id: string): JsonObject | undefined {
