@@ -24,6 +24,7 @@ import {
   type Access,
 } from './middleware.js';
 import { Rights, type Role } from './rights.js';
+import { search } from './search.js';
 import { settings } from './settings.js';
 
 export const BASE_PATH = '/api/v1';
@@ -83,7 +84,7 @@ export function makeApi(options: Settings, world: World): Api {
   );
   app.use(`${BASE_PATH}/*`, slashAdded(), authorized(access), limiter.limited());
   app.use(`${BASE_PATH}/*`, permitted(rights, BASE_PATH), withParameters());
-  for (const resource of [leads, activities, children, events, settings]) {
+  for (const resource of [leads, activities, children, events, search, settings]) {
     app.route(BASE_PATH, resource(account));
   }
   app.notFound((c) => c.json({ error: 'Not Found' }, 404));

@@ -83,7 +83,7 @@ class ChildLists {
     );
     const signature = `${c.get('role')} ${parameters.signature(PAGING)}`;
     const totals = this.totals.get(signature, world.data.tables.opportunities.version, () =>
-      opportunityTotals(selection.take({ skip: 0, limit: selection.total }).map(make)),
+      opportunityTotals(selection, make),
     );
     return { ...pageBody(selection, page, make, parameters), ...totals };
   }
@@ -159,7 +159,7 @@ function hasValues(parameters: Parameters, record: JsonObject, names: readonly s
 
 const PERIODS = ['one_time', 'monthly', 'annual'] as const;
 
-function opportunityTotals(records: readonly JsonObject[]): JsonObject {
+function opportunityTotals(selection: Selection, make: (index: number) => JsonObject): JsonObject {
   const counts: JsonObject = {};
   const sums: Record<string, number> = { total_value_annualized: 0, expected_value_annualized: 0 };
   for (const period of PERIODS) {
@@ -169,7 +169,9 @@ function opportunityTotals(records: readonly JsonObject[]): JsonObject {
   const add = (name: string, value: Json | undefined): void => {
     if (typeof value === 'number') sums[name] = (sums[name] ?? 0) + value;
   };
-  for (const record of records) {
+  // One by one: all of a large account's would take more memory than the rest of the sandbox.
+  for (const index of selection.take({ skip: 0, limit: selection.total })) {
+    const record = make(index);
     const period = textOf(record.value_period);
     const count = counts[period];
     counts[period] = (typeof count === 'number' ? count : 0) + 1;
@@ -178,7 +180,7 @@ function opportunityTotals(records: readonly JsonObject[]): JsonObject {
     add('total_value_annualized', record.annualized_value);
     add('expected_value_annualized', record.annualized_expected_value);
   }
-  const totals: JsonObject = { total_results: records.length, count_by_value_period: counts };
+  const totals: JsonObject = { total_results: selection.total, count_by_value_period: counts };
   for (const [name, sum] of Object.entries(sums)) {
     totals[name] = sum;
     totals[`${name}_formatted`] = sum === 0 ? null : formatMoney(sum);

@@ -109,12 +109,12 @@ export class EventMaker {
       const state = subject[side];
       return state && this.recordAt(subject, state, type);
     };
-    const before = make('before');
     const after = make('after');
-    if (!after) return { data: null, previous: before ?? {} };
+    if (!after) return { data: null, previous: make('before') ?? {} };
     if (event.number < FIRST_LATER_NUMBER) {
-      return { data: after, previous: before ? earlierTimes(this.data, subject) : {} };
+      return { data: after, previous: earlierTimes(this.data, subject) };
     }
+    const before = make('before');
     return { data: after, previous: before ? differing(before, after) : {} };
   }
 
