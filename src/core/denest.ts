@@ -103,13 +103,17 @@ export function denest(
   if (typeof key !== 'string' || key === '') {
     return rejected(asSent, stream, `Field ${stream.key} is missing or is not a text`);
   }
+  // Made storable, it could be another record's key, and one of the two would overwrite the other.
+  if (storableText(key) !== key) {
+    return rejected(asSent, stream, `Field ${stream.key} holds what PostgreSQL cannot store`);
+  }
   const walk = new Walk(stream, layout);
   const problem = walk.run(record);
   if (problem !== undefined) return rejected(asSent, stream, problem);
   const version = classify([stream.versionField], scalarOrNull(record[stream.versionField]));
   return {
     record: asSent,
-    key: storableText(key),
+    key,
     version: version?.type === 'timestamptz' ? (version.value as Instant) : null,
     rows: walk.rows,
     content: walk.content(),
@@ -183,7 +187,8 @@ class Walk {
       const segments = [...frame.segments, field];
       const path = isOwn ? escapeSegment(field) : `${frame.path}.${escapeSegment(field)}`;
       if (isTooLong(frame.table, path)) return `Field name ${fieldLabel(path)} is too long`;
-      const column = frame.column === '' ? field : joinNames(frame.column, field);
+      // An element's prefix, as `items__`, ends in the separator; a field may too, and is a part by itself.
+      const column = isOwn ? frame.column + field : `${frame.column}__${field}`;
       if (Array.isArray(value) && !this.layout.hasSubtables) {
         const typed = { type: 'jsonb', value: jsonText(value as JsonValue) } as const;
         addCell(frame.row, path, column, typed, isVolatile);
@@ -297,11 +302,6 @@ function isTooLong(table: string, path: string): boolean {
   // No character takes more than three bytes for each of its units: most paths are not counted.
   if (3 * (table.length + path.length) <= PATHS_BYTES_MAX) return false;
   return byteLength(table) + byteLength(path) > PATHS_BYTES_MAX;
-}
-
-function joinNames(column: string, field: string): string {
-  // An element's prefix already ends in the separator: `items__` + `value`.
-  return column.endsWith('__') ? column + field : `${column}__${field}`;
 }
 
 /** Stitch rejects such fields: `_sdc…`, `_rjm…`, and any ending in a type suffix, in any case. */

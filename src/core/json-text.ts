@@ -28,14 +28,14 @@ export function exactJsonText(value: JsonValue): string {
   return write(value, EXACT);
 }
 
-/** How a field's name and a scalar are written. */
+/** How an object's field names and a scalar are written. */
 interface Style {
-  readonly key: (key: string) => string;
+  readonly names: (keys: readonly string[]) => readonly string[];
   readonly scalar: (value: JsonValue) => string;
 }
 
 const STORABLE: Style = {
-  key: (key) => JSON.stringify(storableText(key)),
+  names: storableNames,
   scalar(value) {
     if (value instanceof DeclaredText) return JSON.stringify(storableText(value.text));
     if (typeof value === 'string') return JSON.stringify(storableText(value));
@@ -47,7 +47,7 @@ const STORABLE: Style = {
 };
 
 const EXACT: Style = {
-  key: (key) => JSON.stringify(key),
+  names: (keys) => keys,
   scalar: (value) => (value instanceof ExactNumber ? value.text : JSON.stringify(value)),
 };
 
@@ -78,11 +78,25 @@ function pushArray(stack: Step[], elements: readonly JsonValue[]): void {
 
 function pushObject(stack: Step[], object: JsonRecord, style: Style): void {
   const keys = Object.keys(object).sort();
+  const names = style.names(keys);
   stack.push({ text: '}' });
   for (let index = keys.length - 1; index >= 0; index -= 1) {
     const key = keys[index] as string;
     stack.push({ value: object[key] as JsonValue });
-    stack.push({ text: `${index > 0 ? ',' : ''}${style.key(key)}:` });
+    stack.push({ text: `${index > 0 ? ',' : ''}${JSON.stringify(names[index])}:` });
   }
   stack.push({ text: '{' });
+}
+
+/** Two keys that would become one, of which `jsonb` keeps the last value only, stay two. */
+function storableNames(keys: readonly string[]): readonly string[] {
+  const names = keys.map(storableText);
+  const taken = new Set(keys);
+  return names.map((name, index) => {
+    if (name === keys[index]) return name;
+    let free = name;
+    while (taken.has(free)) free += '\uFFFD';
+    taken.add(free);
+    return free;
+  });
 }

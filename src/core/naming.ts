@@ -23,6 +23,14 @@ const RESERVED_SCHEMAS: ReadonlySet<string> = new Set([
 /** Why a name makes no schema; the codes are those of the error catalogue. */
 export type NameProblem = 'NAME_EMPTY' | 'NAME_TOO_LONG' | 'NAME_RESERVED';
 
+/** Latin letters that Unicode takes for letters of their own, and not for one with an accent. */
+const UNACCENTED: ReadonlyMap<string, string> = new Map(
+  Object.entries({
+    ...{ ß: 'ss', æ: 'ae', œ: 'oe', ø: 'o', ð: 'd', þ: 'th', đ: 'd', ħ: 'h', ı: 'i', ĸ: 'k' },
+    ...{ ł: 'l', ŋ: 'n', ŧ: 't', ƀ: 'b', ɖ: 'd', ɨ: 'i', ɓ: 'b', ɗ: 'd', ə: 'e', ƒ: 'f' },
+  }),
+);
+
 /**
  * The warehouse schema of an integration name: lower case, accents dropped, every run of other
  * characters one underscore; `.`, `'`, brackets vanish ("Close.io" → `closeio`, as Stitch shows it).
@@ -32,6 +40,7 @@ export function schemaName(integrationName: string): { schema: string; problem?:
     .normalize('NFKD')
     .replace(/[\u0300-\u036f.()'’]/g, '')
     .toLowerCase()
+    .replace(/[^\0-\x7f]/gu, (letter) => UNACCENTED.get(letter) ?? letter)
     .replace(/[^a-z0-9]+/g, '_')
     .replace(/^_+|_+$/g, '');
   if (schema === '') return { schema, problem: 'NAME_EMPTY' };

@@ -115,10 +115,6 @@ describe('denest', () => {
     ]);
   });
 
-  it('has a key that PostgreSQL can store, as its rows have', () => {
-    expect(denested({ id: 'lead\0\ud800' }).key).toBe('lead\ufffd\ufffd');
-  });
-
   it('sets the record beside its rows, untouched', () => {
     const record = Object.freeze({ id: 'lead_9', note: 'a\0b' });
 
@@ -139,7 +135,7 @@ describe('names that set traps', () => {
       const result = denest(record, UPSERTED, LAYOUTS.stitch);
 
       expect('rows' in result && lines(result.rows)).toEqual([
-        `leads ${field.endsWith('__') ? field : `${field}__`}${field}=1`,
+        `leads ${field}__${field}=1`,
         `leads__list[0] items__${field}=2`,
       ]);
       expect(Object.hasOwn(Object.prototype, 'list')).toBe(false);
@@ -186,6 +182,15 @@ describe('rejects', () => {
 
       const reason = 'Field id is missing or is not a text';
       expect(result).toEqual({ reject: { record, table: 'leads', reason } });
+    },
+  );
+
+  it.each(['lead\0', 'lead\ud800', '\udc00'])(
+    'a record whose key PostgreSQL cannot store: %j',
+    (id) => {
+      expect(denest({ id }, UPSERTED, LAYOUTS.stitch)).toMatchObject({
+        reject: { reason: 'Field id holds what PostgreSQL cannot store' },
+      });
     },
   );
 

@@ -32,6 +32,14 @@ describe('jsonText', () => {
     expect(jsonText({ 'a\0': '\0', b: '\udc00' })).toBe('{"a\ufffd":"\ufffd","b":"\ufffd"}');
   });
 
+  it('leaves two keys two that would be one without what jsonb refuses', () => {
+    const value = { 'a\0': 1, 'a\ud800': 2, 'a\ufffd': 3, a: 4, 'b\0': 5 };
+
+    expect(jsonText(value)).toBe(
+      '{"a":4,"a\ufffd\ufffd":1,"a\ufffd\ufffd\ufffd":2,"a\ufffd":3,"b\ufffd":5}',
+    );
+  });
+
   it('writes 100,000 levels', () => {
     let value: JsonValue = 1;
     for (let depth = 0; depth < 50_000; depth += 1) value = [{ a: value }];

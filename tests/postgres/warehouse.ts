@@ -45,6 +45,8 @@ export interface Options {
 
 /** A migrated database with one open connection, for one test file or one test. */
 export interface Warehouse extends TestDatabase {
+  readonly schema: string;
+  readonly layout: LayoutName;
   readonly streams: readonly SourceStream[];
   readonly catalog: Catalog;
   /** De-nests and loads records as one page of a slice of their own; gives the counts. */
@@ -76,10 +78,25 @@ export async function openWarehouse(
   layout: LayoutName = 'stitch',
   place: Place = {},
 ): Promise<Warehouse> {
-  const { schema = SCHEMA, streams = STREAMS } = place;
-  const database = place.database ?? (await testDatabase());
-  const { pool } = database;
+  const { database = await testDatabase(), schema = SCHEMA, streams = STREAMS } = place;
   await migrate(database.url);
+  return openSchema(database, layout, schema, streams);
+}
+
+export async function migratedDatabase(): Promise<TestDatabase> {
+  const database = await testDatabase();
+  await migrate(database.url);
+  return database;
+}
+
+/** Another connection, with streams of its own, in a migrated database that may have others. */
+export async function openSchema(
+  database: TestDatabase,
+  layout: LayoutName,
+  schema = SCHEMA,
+  streams: readonly SourceStream[] = STREAMS,
+): Promise<Warehouse> {
+  const { pool } = database;
   await openConnection(pool, {
     ...{ schema, name: 'Stitch Closeio', layout, organizationId: 'orga_1' },
     ...{ startDate: FROM, liveFrom: LIVE_FROM, workflowId: `close-${schema}` },
@@ -102,7 +119,7 @@ export async function openWarehouse(
   };
   return {
     ...database,
-    ...{ streams, catalog, rows, slice },
+    ...{ schema, layout, streams, catalog, rows, slice },
     otherCatalog: () => Catalog.open(pool, schema, layout, streams),
     table: (name, columns = '*') =>
       rows(`SELECT ${columns} FROM ${quote(schema)}.${quote(name)} t ORDER BY ${ROW_ORDER}`),

@@ -44,6 +44,35 @@ it('never renames a field when another one comes', () => {
   );
 });
 
+it('gives a field that shares its name with none the same name in any order of arrival', () => {
+  const cleaned = (field: string): string => field.replace(/[\0"]/g, '').toWellFormed() || 'field';
+  fc.assert(
+    fc.property(
+      fc
+        .uniqueArray(wanted, { maxLength: 40 })
+        .chain((fields) =>
+          fc.tuple(fc.constant(fields), fc.shuffledSubarray(fields, { minLength: fields.length })),
+        ),
+      limit,
+      ([fields, others], bytesMax) => {
+        const nameOf = (order: readonly string[]): Map<string, string> => {
+          const names = new Map<string, string>();
+          for (const field of order) {
+            names.set(field, chooseName(field, field, new Set(names.values()), bytesMax));
+          }
+          return names;
+        };
+        const [first, second] = [nameOf(fields), nameOf(others)];
+
+        const shared = fields.map(cleaned).filter((name, at, all) => all.indexOf(name) !== at);
+        for (const field of fields.filter((each) => !shared.includes(cleaned(each)))) {
+          expect(second.get(field)).toBe(first.get(field));
+        }
+      },
+    ),
+  );
+});
+
 it('leaves alone what fits, is free and needs no cleaning', () => {
   fc.assert(
     fc.property(wanted, limit, (name, bytesMax) => {

@@ -114,6 +114,64 @@ it('moves no value into a column of a type that says something else', () => {
   );
 });
 
+/** The columns of a field after these values: what fits one takes it, the rest makes a sibling. */
+function columnsAfter(
+  values: readonly TypedValue[],
+  before: ReadonlySet<ColumnType> = new Set(),
+): ReadonlySet<ColumnType> {
+  const columns = new Set(before);
+  for (const value of values) columns.add(fittingType(value, columns) ?? value.type);
+  return columns;
+}
+
+const typedValues = fc
+  .array(fc.oneof(number, scalar), { maxLength: 12 })
+  .map((values) => values.flatMap((value) => classify(['date'], value) ?? []));
+
+it('is a join semilattice: more values only add columns, and none is asked for twice', () => {
+  fc.assert(
+    fc.property(
+      typedValues.chain((values) =>
+        fc.tuple(fc.constant(values), fc.shuffledSubarray(values, { minLength: values.length })),
+      ),
+      fc.uniqueArray(types),
+      ([values, others], more) => {
+        const [first, second] = [columnsAfter(values), columnsAfter(others)];
+        const both = new Set([...first, ...second, ...more]);
+
+        // Whatever came first: what took the values in one order takes them in any, and so does a union.
+        expect(columnsAfter(others, first)).toEqual(first);
+        expect(columnsAfter(values, second)).toEqual(second);
+        expect(columnsAfter(values, both)).toEqual(both);
+        // No column is made that no value has the type of.
+        const own = new Set(values.map(({ type }) => type));
+        expect([...first, ...second].every((type) => own.has(type))).toBe(true);
+        for (const { type } of values) {
+          if (!['bigint', 'double precision'].includes(type)) expect(first).toContain(type);
+        }
+      },
+    ),
+    { numRuns: 500 },
+  );
+});
+
+it('takes a value into a wider column whenever it takes a wider value there', () => {
+  const takes = (column: ColumnType, value: TypedValue): boolean =>
+    fittingType(value, new Set([column])) === column;
+  fc.assert(
+    fc.property(number, number, (first, second) => {
+      const [a, b] = [first, second].map((value) => classify(['value'], value) as TypedValue);
+      if (a === undefined || b === undefined || a.type === 'text' || b.type === 'text') return;
+
+      // A partial order with a top among numbers: each fits itself, two never each other.
+      expect(takes(a.type, a)).toBe(true);
+      expect(takes('numeric', a)).toBe(true);
+      if (a.type !== b.type) expect(takes(a.type, b) && takes(b.type, a)).toBe(false);
+    }),
+    { numRuns: 500 },
+  );
+});
+
 it('makes text storable once, and changes only what PostgreSQL cannot hold', () => {
   fc.assert(
     fc.property(anyText, (text) => {
