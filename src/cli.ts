@@ -47,7 +47,7 @@ function connectionOptions(command: Command): Command {
     .option('--every <frequency>', 'replication frequency, such as 30m, 6h, 1d (default: 30m)')
     .option('--anchor <HH:MM>', 'time of day in UTC that the slots are counted from')
     .option('--streams <list>', 'comma list of streams, "all", or exclusions such as -activities')
-    .option('--layout <layout>', 'stitch (default), stitch-v2 or jsonb');
+    .option('--layout <layout>', 'stitch (default), stitch-v2 or jsonb; fixed until a rebuild');
 }
 
 interface ConnectionFlags {
@@ -130,6 +130,15 @@ function addOperations(program: Command): void {
         await backfill(readConfig(), name, request, outputOf(flags));
       },
     );
+  program
+    .command('rebuild <name>')
+    .description('makes the tables anew beside the old ones, then puts them in their place')
+    .option('--layout <layout>', 'stitch, stitch-v2 or jsonb (default: as the tables are)')
+    .option(...json)
+    .action(async (name: string, flags: { layout?: string; json?: boolean }) => {
+      const { rebuild } = await import('./commands/operate.js');
+      await rebuild(readConfig(), name, flags.layout, outputOf(flags));
+    });
   addSignals(program);
   program
     .command('runs <name>')

@@ -25,6 +25,7 @@ export interface ConnectionInput {
   /** Time of day in UTC that the slots are counted from: `02:00`. */
   readonly anchor?: string;
   readonly streams?: readonly string[];
+  /** Default: as the tables are; `stitch` for a new connection. */
   readonly layout?: string;
 }
 
@@ -34,10 +35,12 @@ export const SIGNALS = {
   resume: 'resume',
   syncNow: 'syncNow',
   set: 'set',
+  rebuild: 'rebuild',
 } as const;
 
 export const STATUS_QUERY = 'status';
 export const REQUEST_BACKFILL_UPDATE = 'requestBackfill';
+export const REQUEST_REBUILD_UPDATE = 'requestRebuild';
 
 /** A bare date means `{ from: date }`. */
 export type BackfillInput =
@@ -48,6 +51,11 @@ export type BackfillInput =
       readonly streams?: readonly string[];
       readonly id?: string;
     };
+
+export interface RebuildInput {
+  /** Layout of the new tables; default that of the old ones. */
+  readonly layout?: string;
+}
 
 export interface SettingsInput {
   readonly every?: string;
@@ -76,8 +84,17 @@ export interface BackfillStatus {
   readonly records: number;
 }
 
+export interface RebuildStatus {
+  readonly layout: string;
+  readonly status: 'queued' | 'running' | 'swapping' | 'done' | 'incomplete';
+  /** Records loaded into the new tables. */
+  readonly records: number;
+  /** What it waits for, or what it could not do, with the next step; null when nothing is amiss. */
+  readonly problem: string | null;
+}
+
 export interface SyncResult {
-  readonly kind: 'initial' | 'incremental' | 'backfill';
+  readonly kind: RunKind;
   readonly startedAt: string;
   readonly finishedAt: string;
   readonly outcome: 'complete' | 'incomplete';
@@ -99,6 +116,8 @@ export interface StatusAnswer {
   readonly slotsSkipped: number;
   readonly streams: readonly StreamStatus[];
   readonly backfills: readonly BackfillStatus[];
+  /** The last rebuild of the tables; null when there was none. */
+  readonly rebuild: RebuildStatus | null;
   readonly rejectedRequests: readonly RejectedRequest[];
   readonly problem: string | null;
 }
@@ -117,17 +136,26 @@ export interface BackfillAnswer {
   readonly status: BackfillStatus['status'];
 }
 
+/** The answer of the update `requestRebuild`. */
+export interface RebuildAnswer {
+  readonly status: RebuildStatus['status'];
+}
+
 // What the activities take and give. Names and counts only: no key, no record, no position.
 
 export interface OpenInput {
   readonly name: string;
   readonly startDate: string | null;
   readonly streams: readonly string[] | null;
-  readonly layout: string;
+  /** Null: as the tables are. */
+  readonly layout: string | null;
 }
 
 export interface OpenResult {
   readonly schema: string;
+  readonly layout: string;
+  /** Layout of the tables that an unfinished rebuild left behind; null when there are none. */
+  readonly rebuildLayout: string | null;
   readonly startDate: string;
   readonly liveFrom: string;
   /** The streams that this connection syncs, and those that there are. */
@@ -135,7 +163,29 @@ export interface OpenResult {
   readonly knownStreams: readonly string[];
 }
 
-export type RunKind = 'initial' | 'incremental' | 'backfill';
+/** `rebuild`: the first sync of tables that are made anew beside the old ones. */
+export type RunKind = 'initial' | 'incremental' | 'backfill' | 'rebuild';
+
+export interface RebuildTask {
+  readonly schema: string;
+  readonly layout: string;
+  readonly streams: readonly string[];
+}
+
+export interface SwapResult {
+  readonly streams: readonly StreamCount[];
+  /**
+   * Names of what somebody put upon the old tables and could not be made again on the new ones, such
+   * as `view sales.pipeline`. As long as there is one, the old tables stay.
+   */
+  readonly left: readonly string[];
+}
+
+export interface StreamCount {
+  readonly name: string;
+  readonly rows: number;
+  readonly bookmark: string | null;
+}
 
 /** What `historicalSync` and `incrementalSync` are started with; a bare text is the name. */
 export interface SyncInput {
@@ -188,6 +238,7 @@ export interface SlicesProgress extends SliceProgress {
 export interface ProgressReport extends SliceProgress {
   /** Nothing came for long: the activity is being tried again, for a reason it shows. */
   readonly isStalled: boolean;
+  readonly kind: RunKind;
   readonly job: string;
   readonly stream: string;
 }

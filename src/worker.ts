@@ -12,6 +12,7 @@ import { CLOSE_STREAMS } from './close/streams.js';
 import type { Config } from './config.js';
 import { TASK_QUEUE } from './contract.js';
 import { instantFromMillis } from './core/instant.js';
+import { connectionSchema } from './core/naming.js';
 import type { Source } from './core/ports.js';
 import { ClosehaulError } from './errors.js';
 import { serveHealth } from './health.js';
@@ -109,11 +110,12 @@ function workflowCode(): { workflowBundle: { codePath: string } } | { workflowsP
 
 function createDeps(options: WorkerOptions, pool: pg.Pool): ActivityDeps {
   const catalogs = new Map<string, Promise<Catalog>>();
+  const customFieldsBySchema: ActivityDeps['customFieldsBySchema'] = new Map();
   const sources = new Sources(options, pool);
   return {
     pool,
     streams: CLOSE_STREAMS,
-    customFieldsBySchema: new Map(),
+    customFieldsBySchema,
     sourceOf: (schema) => sources.of(schema),
     provenSourceOf: (schema, signal) => sources.proven(schema, signal),
     catalogOf(schema) {
@@ -123,18 +125,22 @@ function createDeps(options: WorkerOptions, pool: pg.Pool): ActivityDeps {
       catalog.catch(() => catalogs.delete(schema));
       return catalog;
     },
+    forget() {
+      catalogs.clear();
+      customFieldsBySchema.clear();
+    },
     now: () => instantFromMillis(Date.now()),
     nowMs: () => Date.now(),
     probe: options.probe ?? (() => undefined),
   };
 }
 
-/** The sources of this worker, one for each connection and key. */
+/**
+ * The sources of this worker, one for each connection and key. The tables that are made anew for a
+ * connection are read with its key, and only here does anybody ask whose a schema is.
+ */
 class Sources {
-  private readonly bySchema = new Map<
-    string,
-    { apiKey: string; source: Source; isProven: boolean }
-  >();
+  private readonly bySchema = new Map<string, SourceEntry>();
 
   constructor(
     private readonly options: WorkerOptions,
@@ -150,7 +156,7 @@ class Sources {
   async proven(schema: string, signal: AbortSignal): Promise<Source> {
     const entry = this.entry(schema);
     if (entry.isProven) return entry.source;
-    const connection = await readConnection(this.pool, schema);
+    const connection = await readConnection(this.pool, entry.connection);
     const { organizationId } = await entry.source.identify(signal);
     if (connection !== undefined && connection.organizationId !== organizationId) {
       throw new ClosehaulError('ORGANIZATION_CHANGED', { schema });
@@ -159,7 +165,8 @@ class Sources {
     return entry.source;
   }
 
-  private entry(schema: string): { apiKey: string; source: Source; isProven: boolean } {
+  private entry(schemaToFill: string): SourceEntry {
+    const schema = connectionSchema(schemaToFill);
     const { config, log } = this.options;
     const { key, variable } = config.keyOf(schema);
     if (key === undefined)
@@ -173,10 +180,19 @@ class Sources {
       budget: createRateBudget(this.pool, apiKey),
     });
     const warn: Warn = ({ code, message }) => log.warn({ schema, code }, message);
-    const entry = { apiKey, source: createCloseSource({ client, warn }), isProven: false };
+    const source = createCloseSource({ client, warn });
+    const entry = { connection: schema, apiKey, source, isProven: false };
     this.bySchema.set(schema, entry);
     return entry;
   }
+}
+
+interface SourceEntry {
+  /** Schema of the connection whose key it is. */
+  readonly connection: string;
+  readonly apiKey: string;
+  readonly source: Source;
+  isProven: boolean;
 }
 
 async function openCatalog(schema: string, pool: pg.Pool): Promise<Catalog> {

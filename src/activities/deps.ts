@@ -17,6 +17,8 @@ export interface ActivityDeps {
   readonly provenSourceOf: (schema: string, signal: AbortSignal) => Promise<Source>;
   /** The warehouse names of a connection, read once for each worker. */
   readonly catalogOf: (schema: string) => Promise<Catalog>;
+  /** Forgets what this worker knows of names and custom fields: there are other tables now. */
+  readonly forget: () => void;
   /** Custom fields as far as this worker has seen them; the database keeps them for all. */
   readonly customFieldsBySchema: Map<string, KeptCustomFields>;
   readonly now: () => Instant;

@@ -8,6 +8,7 @@ import {
   readConnection,
   registerStreams,
 } from '../postgres/connections.js';
+import { readRebuildLayout } from '../postgres/rebuild.js';
 import type { ActivityDeps } from './deps.js';
 
 /**
@@ -19,7 +20,11 @@ export async function openConnection(input: OpenInput, deps: ActivityDeps): Prom
   const { cancellationSignal, info } = Context.current();
   const now = deps.now();
   const checked = checkConnection(
-    { name: input.name, startDate: input.startDate ?? undefined, layout: input.layout },
+    {
+      name: input.name,
+      startDate: input.startDate ?? undefined,
+      layout: input.layout ?? undefined,
+    },
     now,
   );
   if ('problem' in checked) throw new ClosehaulError(checked.problem);
@@ -40,6 +45,8 @@ export async function openConnection(input: OpenInput, deps: ActivityDeps): Prom
   await registerStreams(pool, schema, chosen, stored.liveFrom);
   return {
     schema,
+    layout: stored.layout,
+    rebuildLayout: (await readRebuildLayout(pool, schema)) ?? null,
     startDate,
     liveFrom: stored.liveFrom,
     streams,

@@ -1,13 +1,16 @@
-import { WorkflowUpdateFailedError } from '@temporalio/client';
+import { WorkflowUpdateFailedError, type Client } from '@temporalio/client';
 import Table from 'cli-table3';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Config } from '../config.js';
 import {
   REQUEST_BACKFILL_UPDATE,
+  REQUEST_REBUILD_UPDATE,
   type BackfillAnswer,
   type BackfillInput,
+  type RebuildAnswer,
   type StatusAnswer,
 } from '../contract.js';
+import { rebuildSchema } from '../core/naming.js';
 import { ClosehaulError } from '../errors.js';
 import { createPool } from '../postgres/pool.js';
 import { listConnections, listRuns } from '../postgres/report.js';
@@ -99,6 +102,11 @@ function statusText(status: StatusAnswer): string {
     const range = `${job.from.slice(0, 10)} to ${job.to?.slice(0, 10) ?? 'now'}`;
     lines.push(`  backfill ${job.id} (${range}): ${job.status}, ${number(job.records)} records`);
   }
+  if (status.rebuild !== null) {
+    const { layout, status: state, records, problem } = status.rebuild;
+    lines.push(`  rebuild to layout ${layout}: ${state}, ${number(records)} records`);
+    if (problem !== null) lines.push(`    ${problem}`);
+  }
   for (const { request, reason, at } of status.rejectedRequests) {
     lines.push(`  rejected ${request} at ${at.slice(0, 19)}Z: ${reason}`);
   }
@@ -112,26 +120,55 @@ export async function backfill(
   output: Output,
 ): Promise<void> {
   await withClient(config, async (client) => {
-    const handle = handleOf(client, name);
-    try {
-      const job = await client.connection.withDeadline(Date.now() + UPDATE_TIMEOUT_MS, () =>
-        handle.executeUpdate<BackfillAnswer, [BackfillInput]>(REQUEST_BACKFILL_UPDATE, {
-          args: [request],
-        }),
-      );
-      const queued = job.queuedBehind === 0 ? 'starts now' : `waits behind ${job.queuedBehind}`;
-      const behind = job.status === 'queued' ? queued : `is ${job.status}`;
-      answer(output, job, `Backfill ${job.jobId} from ${request.from}: ${behind}`);
-    } catch (error) {
-      if (error instanceof WorkflowUpdateFailedError && error.cause !== undefined) {
-        throw new ClosehaulError('USAGE', { detail: error.cause.message });
-      }
-      throw asConnectionError(error, handle.workflowId);
-    }
+    const job = await ask<BackfillAnswer>(client, name, REQUEST_BACKFILL_UPDATE, request);
+    const queued = job.queuedBehind === 0 ? 'starts now' : `waits behind ${job.queuedBehind}`;
+    const behind = job.status === 'queued' ? queued : `is ${job.status}`;
+    answer(output, job, `Backfill ${job.jobId} from ${request.from}: ${behind}`);
+  });
+}
+
+export async function rebuild(
+  config: Config,
+  name: string,
+  layout: string | undefined,
+  output: Output,
+): Promise<void> {
+  const { schema } = checkOptions({ name, layout });
+  await withClient(config, async (client) => {
+    const request = layout === undefined ? {} : { layout };
+    const asked = await ask<RebuildAnswer>(client, name, REQUEST_REBUILD_UPDATE, request);
+    const lines = [
+      `Rebuild of "${name}": ${asked.status}.`,
+      `The new tables are filled in schema ${rebuildSchema(schema)}. Until they are complete, those in ${schema} stay`,
+      'in use and are replicated; then the new ones take their place, with grants and views.',
+      'What Close does not return any more, such as older versions, is not in the new ones.',
+      `Watch it: npx closehaul status '${name}' --watch`,
+    ];
+    answer(output, asked, lines.join('\n'));
   });
 }
 
 const UPDATE_TIMEOUT_MS = 30_000;
+
+/** Asks a connection by an update, which answers. Throws USAGE with the reason of a refusal. */
+async function ask<Answer>(
+  client: Client,
+  name: string,
+  update: string,
+  request: object,
+): Promise<Answer> {
+  const handle = handleOf(client, name);
+  try {
+    return await client.connection.withDeadline(Date.now() + UPDATE_TIMEOUT_MS, () =>
+      handle.executeUpdate<Answer, [object]>(update, { args: [request] }),
+    );
+  } catch (error) {
+    if (error instanceof WorkflowUpdateFailedError && error.cause !== undefined) {
+      throw new ClosehaulError('USAGE', { detail: error.cause.message });
+    }
+    throw asConnectionError(error, handle.workflowId);
+  }
+}
 
 export async function tell(
   config: Config,

@@ -83,9 +83,11 @@ export async function watchSyncs(
   let seen: string | undefined;
   for (;;) {
     const { status, problem } = await look(running, screen, stopped);
-    const { lastSync, nextSyncAt } = status;
+    const { lastSync, nextSyncAt, rebuild } = status;
     const next = nextSyncAt === null ? '' : `, next sync ${nextSyncAt.slice(11, 19)} UTC`;
-    screen.show(`${status.status}${problem === null ? next : `: ${problem}`}`);
+    const isFilling = rebuild?.status === 'running';
+    const filling = isFilling ? `, rebuild ${number(rebuild.records)} records` : '';
+    screen.show(`${status.status}${problem === null ? next + filling : `: ${problem}`}`);
     if (seen !== undefined && lastSync !== null && lastSync.finishedAt !== seen) {
       const { kind, outcome, records, rows, finishedAt } = lastSync;
       screen.settle();

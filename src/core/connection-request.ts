@@ -1,5 +1,5 @@
 import { addMillis, DAY_MS, parseInstant, type Instant } from './instant.js';
-import { LAYOUTS, type LayoutName } from './layout.js';
+import { isLayout, type LayoutName } from './layout.js';
 import { schemaName, type NameProblem } from './naming.js';
 import { parseAnchor, parseEvery } from './schedule.js';
 
@@ -27,7 +27,8 @@ export interface CheckedConnection {
   readonly everyMs: number;
   readonly anchorMinutes: number | null;
   readonly streams: readonly string[] | null;
-  readonly layout: LayoutName;
+  /** Null: the one that its tables have; the default where there are none yet. */
+  readonly layout: LayoutName | null;
 }
 
 export type RequestProblem =
@@ -58,8 +59,8 @@ export function checkConnection(
   if (everyMs === undefined) return { problem: 'EVERY_INVALID' };
   const anchorMinutes = isAbsent(request.anchor) ? null : parseAnchor(textOf(request.anchor) ?? '');
   if (anchorMinutes === undefined) return { problem: 'ANCHOR_INVALID' };
-  const layout = isAbsent(request.layout) ? 'stitch' : request.layout;
-  if (!isLayout(layout)) return { problem: 'LAYOUT_UNKNOWN' };
+  const layout = isAbsent(request.layout) ? null : request.layout;
+  if (layout !== null && !isLayout(layout)) return { problem: 'LAYOUT_UNKNOWN' };
   const { name } = request;
   const streams = request.streams ?? null;
   return {
@@ -77,8 +78,4 @@ function isAbsent(value: unknown): value is undefined | null {
 
 function textOf(value: unknown): string | undefined {
   return typeof value === 'string' ? value : undefined;
-}
-
-function isLayout(name: unknown): name is LayoutName {
-  return typeof name === 'string' && Object.hasOwn(LAYOUTS, name);
 }

@@ -4,6 +4,9 @@
  */
 export type LayoutName = 'stitch' | 'stitch-v2' | 'jsonb';
 
+/** Stitch's, which the tables have unless somebody asks for another. */
+export const DEFAULT_LAYOUT: LayoutName = 'stitch';
+
 export interface Layout {
   readonly name: LayoutName;
   /** Whether an array becomes a subtable; else it is one `jsonb` column. */
@@ -42,3 +45,7 @@ export const LAYOUTS: Readonly<Record<LayoutName, Layout>> = {
     elementPrefix: '',
   },
 };
+
+export function isLayout(name: unknown): name is LayoutName {
+  return typeof name === 'string' && Object.hasOwn(LAYOUTS, name);
+}

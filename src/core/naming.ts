@@ -51,6 +51,29 @@ export function schemaName(integrationName: string): { schema: string; problem?:
   return { schema };
 }
 
+const REBUILD_ENDING = '__rebuild';
+const REPLACED_ENDING = '__replaced';
+/** The longest schema name that leaves room for these endings. */
+export const REBUILD_BYTES_MAX = TABLE_BYTES_MAX - REPLACED_ENDING.length;
+
+/**
+ * Where the tables of a connection are made anew. No connection can have this schema for its own,
+ * since a name never makes two underscores in a row.
+ */
+export function rebuildSchema(schema: string): string {
+  return schema + REBUILD_ENDING;
+}
+
+/** Where the old tables are once the new ones have taken their place. */
+export function replacedSchema(schema: string): string {
+  return schema + REPLACED_ENDING;
+}
+
+/** The connection that a schema belongs to: itself, or the one whose tables are made anew in it. */
+export function connectionSchema(schema: string): string {
+  return schema.endsWith(REBUILD_ENDING) ? schema.slice(0, -REBUILD_ENDING.length) : schema;
+}
+
 /**
  * A free name of at most `bytesMax` bytes for the thing at `path`. `wanted` is taken as it is when
  * it fits and is free; else it is cut and gets a hash of `path`, which tells two fields apart that

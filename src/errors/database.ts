@@ -53,6 +53,11 @@ export const DATABASE_ERRORS = {
       'PostgreSQL refused rows of {schema}._sdc_rejected (SQLSTATE {sqlstate}); nothing of the page was loaded.',
     next: 'Take away the constraint or trigger that somebody put on _sdc_rejected; the next sync goes on.',
   },
+  WAREHOUSE_REBUILT: {
+    recovery: 'retry',
+    message: 'The tables of schema {schema} were made anew; this attempt knew only the old ones.',
+    next: 'Nothing to do: it goes on with the new ones.',
+  },
   WAREHOUSE_KEY_MISSING: {
     recovery: 'fail-stream',
     message:

@@ -42,6 +42,22 @@ export const REQUEST_ERRORS = {
       'The tables of schema {schema} have the layout {layout}, which is fixed since they were made.',
     next: 'Start it with that layout, or use "closehaul rebuild NAME --layout ..." to make them anew.',
   },
+  REBUILD_OLD_TABLES_LEFT: {
+    recovery: 'stop-command',
+    message: 'Schema {replaced} still holds the tables that an earlier rebuild replaced.',
+    next: 'Make what still reads them anew on schema {schema}, then DROP SCHEMA {replaced} CASCADE and signal "resume".',
+  },
+  REBUILD_NAME_TAKEN: {
+    recovery: 'stop-command',
+    message:
+      'Schema {schema} has a relation {name} of somebody else; the new tables need that name.',
+    next: 'Rename it or move it to another schema, then signal "resume".',
+  },
+  REBUILD_IN_USE: {
+    recovery: 'stop-command',
+    message: 'Schema {schema}, in which the new tables are being made, is used by {readers}.',
+    next: 'Drop what uses it, then signal "resume".',
+  },
   ORGANIZATION_CHANGED: {
     recovery: 'stop-connection',
     message: 'The API key belongs to another Close organization than the data in schema {schema}.',

@@ -4,6 +4,7 @@ import type { Instant } from '../core/instant.js';
 import { LAYOUTS, type Layout, type LayoutName } from '../core/layout.js';
 import { Schema, type Column, type Table } from '../core/schema.js';
 import type { StreamShape } from '../core/stream.js';
+import { ClosehaulError } from '../errors.js';
 import { readCustomFields } from './custom-fields.js';
 import {
   columnsThere,
@@ -36,6 +37,8 @@ export interface Names {
  */
 export class Catalog {
   private current: Names;
+  /** How often the tables had been made anew when this was opened. */
+  private rebuilds: number | undefined;
   private readonly streams: ReadonlyMap<string, StreamShape>;
   readonly layout: Layout;
 
@@ -190,10 +193,12 @@ export class Catalog {
   private async read(client: pg.PoolClient): Promise<Names> {
     const schema = this.emptySchema();
     // The version first: names that are newer than it are only read again, older ones would be used.
-    const version = await client.query<{ version: number }>(
-      'SELECT catalog_version AS version FROM closehaul.connections WHERE schema_name = $1',
+    const connection = await client.query<{ version: number; layout: string; rebuilds: number }>(
+      `SELECT catalog_version AS version, layout, rebuilds
+         FROM closehaul.connections WHERE schema_name = $1`,
       [this.name],
     );
+    const version = this.versionOf(connection.rows[0]);
     const { rows } = await client.query<StoredTable>(
       `SELECT t.path, t.table_name AS name, t.stream, t.levels, t.repaired_at AS "repairedAt",
               coalesce(json_agg(json_build_object('name', c.column_name, 'type', c.type, 'path', c.path, 'place', c.place)
@@ -210,7 +215,18 @@ export class Catalog {
       schema.restore(table, columns);
       if (at !== null) repairedAt.set(table.stream, at);
     }
-    return { schema, version: version.rows[0]?.version ?? 0, repairedAt };
+    return { schema, version, repairedAt };
+  }
+
+  /** Throws WAREHOUSE_REBUILT where these are other tables than the ones that this was opened for. */
+  private versionOf(
+    stored: { version: number; layout: string; rebuilds: number } | undefined,
+  ): number {
+    this.rebuilds ??= stored?.rebuilds;
+    if (stored?.layout !== this.layout.name || stored.rebuilds !== this.rebuilds) {
+      throw new ClosehaulError('WAREHOUSE_REBUILT', { schema: this.name });
+    }
+    return stored.version;
   }
 
   private emptySchema(): Schema {

@@ -1,6 +1,6 @@
 import type pg from 'pg';
 import type { Instant } from '../core/instant.js';
-import type { LayoutName } from '../core/layout.js';
+import { DEFAULT_LAYOUT, type LayoutName } from '../core/layout.js';
 import type { SourceStream } from '../core/ports.js';
 import { ClosehaulError } from '../errors.js';
 import { createSchema } from './catalog.js';
@@ -19,7 +19,9 @@ export interface StoredConnection {
   readonly workflowId: string;
 }
 
-export interface OpenRequest extends StoredConnection {
+export interface OpenRequest extends Omit<StoredConnection, 'layout'> {
+  /** Null: the one that its tables have; the default where there are none yet. */
+  readonly layout: LayoutName | null;
   /** Whether the workflow that owns the connection now is still running. */
   readonly isOwnerRunning: (workflowId: string) => Promise<boolean>;
 }
@@ -38,7 +40,7 @@ export async function openConnection(
     `INSERT INTO closehaul.connections (schema_name, name, layout, organization_id, start_date, live_from, workflow_id)
      VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT DO NOTHING`,
     [
-      ...[schema, request.name, request.layout, request.organizationId],
+      ...[schema, request.name, request.layout ?? DEFAULT_LAYOUT, request.organizationId],
       ...[request.startDate, request.liveFrom, request.workflowId],
     ],
   );
@@ -71,7 +73,7 @@ async function claim(pool: pg.Pool, request: OpenRequest, owner: string): Promis
 function refuseOther(request: OpenRequest, stored: StoredConnection): void {
   const { schema } = request;
   if (stored.name !== request.name) throw new ClosehaulError('NAME_TAKEN', { schema });
-  if (stored.layout !== request.layout) {
+  if (request.layout !== null && stored.layout !== request.layout) {
     throw new ClosehaulError('LAYOUT_FIXED', { schema, layout: stored.layout });
   }
   if (stored.organizationId !== request.organizationId) {

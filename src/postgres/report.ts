@@ -1,5 +1,6 @@
 import type pg from 'pg';
 import type { Instant } from '../core/instant.js';
+import { connectionSchema, rebuildSchema } from '../core/naming.js';
 import { query } from './pool.js';
 import { qualified } from './statements.js';
 
@@ -72,12 +73,14 @@ export interface ConnectionLine {
   readonly workflowId: string;
 }
 
+/** Without those that are only tables being made anew. */
 export async function listConnections(pool: pg.Pool): Promise<readonly ConnectionLine[]> {
-  return query<ConnectionLine & pg.QueryResultRow>(
+  const lines = await query<ConnectionLine & pg.QueryResultRow>(
     pool,
     `SELECT schema_name AS schema, name, workflow_id AS "workflowId"
        FROM closehaul.connections ORDER BY schema_name`,
   );
+  return lines.filter(({ schema }) => connectionSchema(schema) === schema);
 }
 
 export interface RunLine {
@@ -98,7 +101,7 @@ export interface RunLine {
   readonly problem: string | null;
 }
 
-/** The last runs of a connection with what each did to each stream. */
+/** The last runs of a connection with what each did to each stream; also of a rebuild under way. */
 export async function listRuns(
   pool: pg.Pool,
   schema: string,
@@ -109,10 +112,10 @@ export async function listRuns(
     `SELECT r.run, r.kind, r.started_at AS "startedAt", r.finished_at AS "finishedAt", r.outcome,
             s.stream, s.fetched, s.inserted, s.updated, s.unchanged, s.stale, s.rejected, s.rows,
             s.requests, s.problem
-       FROM (SELECT * FROM closehaul.runs WHERE schema_name = $1 ORDER BY started_at DESC LIMIT $2) r
+       FROM (SELECT * FROM closehaul.runs WHERE schema_name = ANY($1) ORDER BY started_at DESC LIMIT $2) r
        LEFT JOIN closehaul.run_streams s USING (run)
       ORDER BY r.started_at DESC, s.stream`,
-    [schema, limit],
+    [[schema, rebuildSchema(schema)], limit],
   );
 }
 
@@ -137,4 +140,23 @@ export async function inspectDatabase(
     mayCreate: row?.may_create ?? false,
     database: row?.database ?? '',
   };
+}
+
+export interface StreamCount {
+  readonly name: string;
+  readonly rows: number;
+  readonly bookmark: Instant | null;
+}
+
+/** How many records each stream of a connection has, and up to where it is complete. */
+export async function readStreamCounts(
+  pool: pg.Pool,
+  schema: string,
+): Promise<readonly StreamCount[]> {
+  return query<StreamCount & pg.QueryResultRow>(
+    pool,
+    `SELECT stream AS name, rows, bookmark FROM closehaul.sync_status
+      WHERE schema = $1 ORDER BY stream`,
+    [schema],
+  );
 }

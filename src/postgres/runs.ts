@@ -6,7 +6,7 @@ import { inTransaction, query } from './pool.js';
 import { databaseError } from './sqlstate.js';
 import { qualified } from './statements.js';
 
-/** A sync: the historical one, an incremental one, a backfill. */
+/** A sync: the historical one, an incremental one, a backfill, the load of tables made anew. */
 export interface RunRef {
   readonly schema: string;
   /** `initial`, `live`, or the id of a backfill. Checkpoints belong to a job. */
@@ -14,7 +14,7 @@ export interface RunRef {
   /** One execution of a job; what `closehaul.runs` lists. */
   readonly run: string;
   /** `retry` loads rejects again; it says nothing of how complete a stream is. */
-  readonly kind: 'initial' | 'incremental' | 'backfill' | 'retry';
+  readonly kind: 'initial' | 'incremental' | 'backfill' | 'rebuild' | 'retry';
 }
 
 /**

@@ -114,10 +114,14 @@ export function addColumns(table: TableShape, columns: readonly DataColumn[]): s
   return `ALTER TABLE ${qualified(table.schema, table.name)} ${actions.join(', ')}`;
 }
 
-/** An index of our own making; its name says which, and is there once. */
+/** What an index of our own making is called: its name says which, and is there once. */
+export function indexName(table: string, column: string): string {
+  const wanted = `${table}_${column}_idx`;
+  return chooseName(wanted, wanted, new Set(), TABLE_BYTES_MAX);
+}
+
 export function createIndex(table: TableShape, column: string): string {
-  const wanted = `${table.name}_${column}_idx`;
-  const name = chooseName(wanted, wanted, new Set(), TABLE_BYTES_MAX);
+  const name = indexName(table.name, column);
   return `CREATE INDEX IF NOT EXISTS ${quote(name)} ON ${qualified(table.schema, table.name)} (${quote(column)})`;
 }
 

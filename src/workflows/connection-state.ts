@@ -3,6 +3,8 @@ import type {
   ConnectionStatus,
   OpenResult,
   ProgressReport,
+  RebuildStatus,
+  RereadWish,
   RejectedRequest,
   RunKind,
   RunResult,
@@ -11,9 +13,10 @@ import type {
   SyncResult,
 } from '../contract.js';
 import { enqueue, parseBackfill, updateJob, type BackfillJob } from '../core/backfill-queue.js';
+import { parseInstant, instantFromMillis } from '../core/instant.js';
 import type { CheckedConnection } from '../core/connection-request.js';
-import { instantFromMillis } from '../core/instant.js';
 import { nextStart, parseAnchor, parseEvery } from '../core/schedule.js';
+import { changeRebuild, newRebuild, type RebuildState } from './rebuild-state.js';
 
 /**
  * What a connection wants and what it does, and nothing of Temporal: it can be read, tested and
@@ -51,6 +54,7 @@ export interface ConnectionState {
   lastSync: SyncResult | null;
   streams: readonly StreamStatus[];
   backfills: readonly BackfillJob[];
+  rebuild: RebuildState | null;
   rejectedRequests: readonly RejectedRequest[];
   /** Goes up with every change that a waiting lane must look at. */
   revision: number;
@@ -77,7 +81,8 @@ export function newState(
     ...{ historyRetryAtMs: 0, historyProblems: {}, stalledJob: null },
     ...{ historical: 'pending', isLiveRunning: false, isSyncAsked: false },
     ...{ previousStartMs: nowMs, nextStartMs: nowMs, slotsSkipped: 0, syncsCompleted: 0 },
-    ...{ lastSync: null, streams: [], backfills: [], rejectedRequests: [], revision: 0 },
+    ...{ lastSync: null, streams: [], backfills: [], rebuild: null, rejectedRequests: [] },
+    revision: 0,
   };
   planNext(state, nowMs);
   return state;
@@ -97,7 +102,8 @@ export function statusOf(state: ConnectionState): ConnectionStatus {
   if (state.historical === 'running') return 'Historical sync';
   if (state.open === null || state.historical === 'pending') return 'Pending';
   const isBackfilling = state.backfills.some(({ status }) => status === 'running');
-  if (state.isLiveRunning || isBackfilling) return 'Syncing';
+  const isRebuilding = ['running', 'swapping'].includes(state.rebuild?.status ?? '');
+  if (state.isLiveRunning || isBackfilling || isRebuilding) return 'Syncing';
   if (state.historical === 'incomplete') return 'Incomplete';
   const isComplete = shownStreams(state).every(({ error }) => error === null);
   return isComplete && state.syncProblem === null ? 'Up to date' : 'Incomplete';
@@ -122,6 +128,7 @@ export function statusAnswer(state: ConnectionState): StatusAnswer {
     backfills: state.backfills.map(({ id, from, to, streams: names, status: job, records }) => ({
       ...{ id, from, to, streams: names, status: job, records },
     })),
+    rebuild: shownRebuild(state),
     rejectedRequests: state.rejectedRequests,
     problem: problemOf(state, failing),
   };
@@ -134,6 +141,12 @@ function shownStreams(state: ConnectionState): readonly StreamStatus[] {
     const isHidden = error !== null && stream.error === null && stream.status === 'Up to date';
     return { ...stream, error, status: isHidden ? 'Incomplete' : stream.status };
   });
+}
+
+function shownRebuild({ rebuild }: ConnectionState): RebuildStatus | null {
+  if (rebuild === null) return null;
+  const { layout, status, records, problem } = rebuild;
+  return { layout, status, records, problem };
 }
 
 function problemOf(state: ConnectionState, failing: StreamStatus | undefined): string | null {
@@ -235,11 +248,18 @@ export function recordRejected(
 // What the lanes learn.
 
 export function addProgress(state: ConnectionState, progress: ProgressReport): void {
+  const isRebuild = progress.kind === 'rebuild';
+  const job = isRebuild ? progress.kind : progress.job;
   if (progress.isStalled) {
-    state.stalledJob = progress.job;
+    state.stalledJob = job;
     return;
   }
-  if (state.stalledJob === progress.job) state.stalledJob = null;
+  if (state.stalledJob === job) state.stalledJob = null;
+  // Its rows are in tables that nobody sees yet.
+  if (isRebuild) {
+    changeRebuild(state, { records: (state.rebuild?.records ?? 0) + progress.records });
+    return;
+  }
   state.streams = state.streams.map((stream) =>
     stream.name === progress.stream ? { ...stream, rows: stream.rows + progress.inserted } : stream,
   );
@@ -250,8 +270,14 @@ export function addProgress(state: ConnectionState, progress: ProgressReport): v
 }
 
 export function addResult(state: ConnectionState, kind: RunKind, result: RunResult): void {
-  state.syncProblem = null;
+  addRereads(state, result.rereads ?? []);
   state.stalledJob = null;
+  if (kind === 'rebuild') {
+    const records = Math.max(result.records, state.rebuild?.records ?? 0);
+    changeRebuild(state, { records });
+    return;
+  }
+  state.syncProblem = null;
   for (const stream of result.streams) {
     if (kind !== 'incremental') {
       const others = Object.fromEntries(
@@ -274,6 +300,18 @@ export function addResult(state: ConnectionState, kind: RunKind, result: RunResu
   }
 }
 
+/** Backfills that the database asks for; one that it has asked for before is known by its id. */
+function addRereads(state: ConnectionState, rereads: readonly RereadWish[]): void {
+  for (const { id, streams, from: text } of rereads) {
+    const from = parseInstant(text);
+    if (from === undefined || state.backfills.some((job) => job.id === id)) continue;
+    const queued = enqueue(state.backfills, { id, from, to: null, streams }, id);
+    // A full queue takes it after the next sync, which tells of it again.
+    if ('jobs' in queued) state.backfills = queued.jobs;
+    state.revision += 1;
+  }
+}
+
 export function markRunning(
   state: ConnectionState,
   names: readonly string[],
@@ -289,6 +327,8 @@ export function setOpen(state: ConnectionState, open: OpenResult): void {
   // A stream that joins later has no history yet; for the others the plan finds nothing open.
   const hasNew = state.open !== null && open.streams.some((name) => !known.has(name));
   if (hasNew) state.historical = 'pending';
+  // A workflow that was ended in the middle of a rebuild, and started again, goes on with it.
+  if (open.rebuildLayout !== null) state.rebuild ??= newRebuild(open.rebuildLayout);
   state.open = open;
   state.needsOpening = false;
   state.blockedBy = null;

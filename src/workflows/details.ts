@@ -16,6 +16,11 @@ export function currentDetails(answer: StatusAnswer): string {
     const range = `${job.from.slice(0, 10)} to ${job.to?.slice(0, 10) ?? 'now'}`;
     lines.push('', `Backfill ${job.id}, ${range}: ${job.status}, ${job.records} records`);
   }
+  if (answer.rebuild !== null) {
+    const { layout, status, records, problem } = answer.rebuild;
+    lines.push('', `Rebuild to layout ${layout}: ${status}, ${records} records`);
+    if (problem !== null) lines.push('', `> ${problem}`);
+  }
   return lines.join('\n');
 }
 

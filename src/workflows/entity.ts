@@ -16,6 +16,8 @@ import * as states from './connection-state.js';
 import type { ConnectionState } from './connection-state.js';
 import { currentDetails } from './details.js';
 import { CHILD_BUSY_RETRY_MS, childOptions, PARKED_RETRY_MS, PROBE_MS, quick } from './options.js';
+import { workOnRebuild, type Ended } from './rebuild.js';
+import { changeRebuild, rebuildDueMs, retryRebuild } from './rebuild-state.js';
 import { failureOf, recoveryOf } from './sync-failure.js';
 
 /**
@@ -24,6 +26,8 @@ import { failureOf, recoveryOf } from './sync-failure.js';
  */
 export class Entity {
   private isLeaving = false;
+  /** While tables change places, no incremental sync begins. */
+  private isLiveHeld = false;
   /** Scopes of the running children; cancelling one stops it between two pages. */
   private readonly scopes = new Set<CancellationScope>();
 
@@ -33,6 +37,9 @@ export class Entity {
     // Opened anew in each run: a newer worker may know more parts of a stream.
     state.needsOpening = true;
     if (state.historical === 'running') state.historical = 'pending';
+    // A run of an older version carried none.
+    state.rebuild ??= null;
+    if (state.rebuild?.status === 'running') changeRebuild(state, { status: 'queued' });
     for (const { id, status } of state.backfills) {
       if (status === 'running')
         state.backfills = updateJob(state.backfills, id, { status: 'queued' });
@@ -68,6 +75,7 @@ export class Entity {
   /** Also tries again at once what is parked. */
   resume(): void {
     const { historical, backfills } = this.state;
+    retryRebuild(this.state);
     this.change({
       isPaused: false,
       resumeAsked: true,
@@ -108,7 +116,7 @@ export class Entity {
     return true;
   }
 
-  private canRead(): boolean {
+  canRead(): boolean {
     const { needsOpening, blockedBy, isPaused } = this.state;
     return !needsOpening && blockedBy === null && !isPaused;
   }
@@ -126,15 +134,17 @@ export class Entity {
       if (state.blockedBy !== null) {
         await condition(() => this.isLeaving || state.resumeAsked, PROBE_MS);
         if (this.isLeaving) return;
-      } else if (!state.needsOpening) {
+      } else if (!state.needsOpening || this.isLiveHeld) {
         await this.wait();
         continue;
       }
       state.resumeAsked = false;
       try {
         const { name, layout, startDate } = state.connection;
+        // Once it is open, only a rebuild changes the layout, and the tables know of it.
+        const isOpen = state.open !== null;
         const open = await quick.openConnection({
-          ...{ name, layout, streams: state.wantedStreams },
+          ...{ name, layout: isOpen ? null : layout, streams: state.wantedStreams },
           startDate: state.hasStartDate ? startDate : null,
         });
         states.setOpen(state, open);
@@ -157,7 +167,7 @@ export class Entity {
     return ApplicationFailure.nonRetryable(message, type);
   }
 
-  private block(error: unknown): void {
+  block(error: unknown): void {
     log.warn('connection blocked', { code: failureOf(error).type });
     this.change({ blockedBy: failureOf(error).message, resumeAsked: false });
     this.stopChildren();
@@ -171,6 +181,7 @@ export class Entity {
       const isDue = state.historical === 'incomplete' && state.historyRetryAtMs <= nowMs;
       if (!this.canRead()) await this.wait();
       else if (state.historical === 'pending' || isDue) await this.runInitial();
+      else if ((rebuildDueMs(state) ?? Infinity) <= nowMs) await workOnRebuild(this);
       else if (job !== undefined) await this.runBackfill(job);
       else await this.wait(this.parkedMs(nowMs));
     }
@@ -183,6 +194,8 @@ export class Entity {
       status === 'incomplete' && retryAtMs !== null ? [retryAtMs] : [],
     );
     if (historical === 'incomplete') dueMs.push(historyRetryAtMs);
+    const rebuildMs = rebuildDueMs(this.state);
+    if (rebuildMs !== undefined) dueMs.push(rebuildMs);
     return dueMs.length === 0 ? undefined : Math.min(...dueMs) - nowMs;
   }
 
@@ -191,7 +204,7 @@ export class Entity {
     this.change({ historical: 'running' });
     states.markRunning(state, state.open?.streams ?? [], 'Historical sync');
     const startDate = state.open?.startDate;
-    const outcome = await this.runChild('initial', 'initial', {
+    const { outcome } = await this.runChild('initial', 'initial', {
       ...(startDate !== undefined && { from: startDate }),
     });
     this.change({
@@ -211,7 +224,7 @@ export class Entity {
     // Up to where it first begins, also when it is started again: what comes later is the live lane's.
     const to = job.to ?? instantFromMillis(Date.now());
     set({ status: 'running', hasStarted: true, to });
-    const outcome = await this.runChild('backfill', `backfill/${job.id}`, {
+    const { outcome } = await this.runChild('backfill', `backfill/${job.id}`, {
       ...{ from: job.from, to },
       ...(job.streams !== null && { streams: job.streams }),
     });
@@ -224,7 +237,7 @@ export class Entity {
     const { state } = this;
     while (!this.isLeaving) {
       const waitMs = state.nextStartMs - Date.now();
-      if (!this.canRead()) await this.wait();
+      if (!this.canRead() || this.isLiveHeld) await this.wait();
       else if (waitMs > 0 && !state.isSyncAsked) await this.wait(waitMs);
       else await this.runLive();
     }
@@ -235,7 +248,9 @@ export class Entity {
     state.previousStartMs = Date.now();
     this.change({ isLiveRunning: true, isSyncAsked: false });
     const slot = new Date(state.previousStartMs).toISOString();
-    const outcome = await this.runChild('incremental', `incremental/${slot}`, {});
+    const { outcome } = await this.runChild('incremental', `incremental/${slot}`, {
+      job: 'live',
+    });
     state.isLiveRunning = false;
     // One that was stopped is wanted as soon as it can go on, not at the next slot.
     if (outcome === 'stopped') state.isSyncAsked = true;
@@ -244,53 +259,75 @@ export class Entity {
     this.show();
   }
 
+  /**
+   * Fills the tables that are made anew. Their first sync has the name of any first sync, so that a
+   * connection which is started again finds its history read.
+   */
+  async fill(): Promise<Ended> {
+    return this.runChild('rebuild', 'rebuild', { job: 'initial' });
+  }
+
+  async withoutLive<T>(work: () => Promise<T>): Promise<T | undefined> {
+    this.isLiveHeld = true;
+    try {
+      this.stopChildren();
+      await condition(() => !this.state.isLiveRunning);
+      return this.canRead() && !this.isLeaving ? await work() : undefined;
+    } finally {
+      this.isLiveHeld = false;
+      this.change({});
+    }
+  }
+
   /** Runs one finite sync to its end, or until it is stopped (pause, block, continue-as-new). */
-  private async runChild(kind: RunKind, job: string, range: Partial<SyncInput>): Promise<Outcome> {
+  private async runChild(kind: RunKind, id: string, more: Partial<SyncInput>): Promise<Ended> {
     const { state } = this;
     const type = kind === 'incremental' ? WORKFLOW_TYPES.incremental : WORKFLOW_TYPES.historical;
     const input: SyncInput = {
-      ...{ name: state.connection.name, kind, job: kind === 'incremental' ? 'live' : job },
+      ...{ name: state.connection.name, kind, job: id },
       streams: state.open?.streams ?? [],
-      ...range,
+      ...more,
     };
     const startedAt = instantFromMillis(Date.now());
     const scope = new CancellationScope();
     this.scopes.add(scope);
     try {
-      const workflowId = `${workflowInfo().workflowId}/${job}`;
+      const workflowId = `${workflowInfo().workflowId}/${id}`;
       const options = { ...childOptions, workflowId, args: [input] };
       const result = await scope.run(() => executeChild(type, options) as Promise<RunResult>);
-      if (result.outcome === 'yielded') return 'stopped';
+      if (result.outcome === 'yielded') return STOPPED;
       states.addResult(state, kind, result);
       const { outcome, records, rows } = result;
       const finishedAt = instantFromMillis(Date.now());
       state.lastSync = { kind, startedAt, finishedAt, outcome, records, rows };
-      return outcome;
+      return { outcome, result, problem: null };
     } catch (error) {
-      return await this.afterFailure(error);
+      return await this.afterFailure(kind, error);
     } finally {
       this.scopes.delete(scope);
     }
   }
 
-  private async afterFailure(error: unknown): Promise<Outcome> {
+  private async afterFailure(kind: RunKind, error: unknown): Promise<Ended> {
     if (isCancellation(error)) {
       // The connection itself was cancelled; its own stop of a child is no reason to end.
       if (CancellationScope.current().consideredCancelled) throw error;
-      return 'stopped';
+      return STOPPED;
     }
     if (recoveryOf(error) === 'stop-connection') {
       this.block(error);
-      return 'stopped';
+      return STOPPED;
     }
     if (error instanceof WorkflowExecutionAlreadyStartedError) {
       await condition(() => this.isLeaving, CHILD_BUSY_RETRY_MS);
-      return 'stopped';
+      return STOPPED;
     }
     log.warn('sync failed', { code: failureOf(error).type });
-    this.change({ syncProblem: failureOf(error).message });
-    return 'failed';
+    const problem = failureOf(error).message;
+    // A rebuild tells of itself; the tables that there are know nothing of it.
+    if (kind !== 'rebuild') this.change({ syncProblem: problem });
+    return { outcome: 'failed', result: null, problem };
   }
 }
 
-type Outcome = 'complete' | 'incomplete' | 'stopped' | 'failed';
+const STOPPED: Ended = { outcome: 'stopped', result: null, problem: null };

@@ -9,17 +9,21 @@ import {
 import {
   PROGRESS_SIGNAL,
   REQUEST_BACKFILL_UPDATE,
+  REQUEST_REBUILD_UPDATE,
   SIGNALS,
   STATUS_QUERY,
   type BackfillAnswer,
   type BackfillInput,
   type ProgressReport,
+  type RebuildAnswer,
+  type RebuildInput,
   type SettingsInput,
   type StatusAnswer,
 } from '../contract.js';
 import * as states from './connection-state.js';
 import type { Entity } from './entity.js';
 import { invalidInput } from './input.js';
+import { requestRebuild } from './rebuild-state.js';
 
 export const progressSignal = defineSignal<[ProgressReport]>(PROGRESS_SIGNAL);
 const backfillSignal = defineSignal<[BackfillInput]>(SIGNALS.backfill);
@@ -27,8 +31,13 @@ const pauseSignal = defineSignal(SIGNALS.pause);
 const resumeSignal = defineSignal(SIGNALS.resume);
 const syncNowSignal = defineSignal(SIGNALS.syncNow);
 const setSignal = defineSignal<[SettingsInput]>(SIGNALS.set);
+const rebuildSignal = defineSignal<[RebuildInput | undefined]>(SIGNALS.rebuild);
 const statusQuery = defineQuery<StatusAnswer>(STATUS_QUERY);
 const backfillUpdate = defineUpdate<BackfillAnswer, [BackfillInput]>(REQUEST_BACKFILL_UPDATE);
+
+const rebuildUpdate = defineUpdate<RebuildAnswer, [RebuildInput | undefined]>(
+  REQUEST_REBUILD_UPDATE,
+);
 
 /**
  * What an operator can say to a connection. Handlers are synchronous and never throw: one that
@@ -64,10 +73,35 @@ export function listen(entity: Entity): void {
     },
     { description: 'Changes settings: {"every":"6h","anchor":"02:00","streams":["leads"]}.' },
   );
+  listenForRebuilds(entity);
   setHandler(progressSignal, (progress) => {
     if (typeof progress?.job === 'string') states.addProgress(state, progress);
     entity.show();
   });
+}
+
+function listenForRebuilds(entity: Entity): void {
+  const { state } = entity;
+  setHandler(rebuildSignal, (input) => note(entity, 'rebuild', requestRebuild(state, input)), {
+    description: 'Makes the tables anew beside the old ones, then swaps: {"layout"?: "jsonb"}.',
+  });
+  setHandler(
+    rebuildUpdate,
+    (input) => {
+      const outcome = requestRebuild(state, input);
+      if ('reason' in outcome) throw invalidInput(outcome.reason);
+      entity.show();
+      return outcome;
+    },
+    {
+      description: 'As the signal rebuild, but answers with its status.',
+      validator: (input) => {
+        // On a copy, since a validator must leave no trace.
+        const outcome = requestRebuild({ ...state }, input);
+        if ('reason' in outcome) throw invalidInput(outcome.reason);
+      },
+    },
+  );
 }
 
 function request(entity: Entity, input: unknown): states.BackfillOutcome {

@@ -19,9 +19,22 @@ const retry = {
 } as const;
 
 /** Short work on the database, or one request to Close. */
-export const quick = proxyActivities<Pick<Activities, 'openConnection' | 'beginRun' | 'endRun'>>({
+export const quick = proxyActivities<
+  Pick<Activities, 'openConnection' | 'beginRun' | 'endRun' | 'openRebuild'>
+>({
   startToCloseTimeout: '2m',
   retry,
+});
+
+/**
+ * New tables take the place of the old ones. A lane waits for it, so it is not tried for ever but
+ * given back: what locks a view for long may go on, and so may the lane. Indexes that somebody put
+ * on the old tables are built in it, hence the hour.
+ */
+export const swapping = proxyActivities<Pick<Activities, 'swapRebuild' | 'dropReplaced'>>({
+  startToCloseTimeout: '1h',
+  heartbeatTimeout: '30s',
+  retry: { ...retry, maximumAttempts: 3 },
 });
 
 /**
@@ -49,6 +62,8 @@ export const childOptions = {
 export const PROBE_MS = 60 * 60 * 1000;
 /** A historical sync in which a stream failed is tried again after this, or when resumed. */
 export const PARKED_RETRY_MS = 60 * 60 * 1000;
+/** A swap that found something locked is tried again after this. */
+export const SWAP_RETRY_MS = 60 * 1000;
 /** After this without a page, the connection's status says that it waits. */
 export const STALLED_MS = 2 * 60 * 1000;
 /** How soon a child is started again when one of its id is just ending. */

@@ -15,7 +15,7 @@ import {
   type SlicesProgress,
   type SyncInput,
 } from '../contract.js';
-import { schemaName } from '../core/naming.js';
+import { rebuildSchema, schemaName } from '../core/naming.js';
 import { ERRORS } from '../errors.js';
 import { invalidInput } from './input.js';
 import { progressSignal } from './messages.js';
@@ -45,7 +45,7 @@ function runInput(input: SyncInput | string, defaultKind: RunKind): RunInput {
   const kind = sync.kind ?? defaultKind;
   const info = workflowInfo();
   return {
-    schema,
+    schema: kind === 'rebuild' ? rebuildSchema(schema) : schema,
     kind,
     job: sync.job ?? (kind === 'incremental' ? 'live' : 'initial'),
     run: `${info.workflowId}/${info.runId}`,
@@ -88,7 +88,9 @@ async function syncStream(
     const [next] = open;
     const summary = `${stream} ${next?.slice ?? ''}${open.length > 1 ? ` and ${open.length - 1} more` : ''}`;
     const progress = await watched(run, stream, sliceActivities(summary).syncSlices(open));
-    if (progress.pages > 0) await report({ ...progress, isStalled: false, job: run.job, stream });
+    if (progress.pages > 0) {
+      await report({ ...progress, isStalled: false, kind: run.kind, job: run.job, stream });
+    }
     open = open.slice(progress.slicesDone);
   }
   return true;
@@ -103,7 +105,8 @@ async function watched(
   let isBack = false;
   const back = work.finally(() => (isBack = true));
   const watch = condition(() => isBack, STALLED_MS).then(async (isInTime) => {
-    if (!isInTime) await report({ ...NOTHING, isStalled: true, job: run.job, stream });
+    if (isInTime) return;
+    await report({ ...NOTHING, isStalled: true, kind: run.kind, job: run.job, stream });
   });
   // The activity's failure is the one that counts.
   const [result] = await Promise.allSettled([back, watch]);

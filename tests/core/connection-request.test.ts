@@ -18,7 +18,7 @@ describe('checkConnection', () => {
         everyMs: 30 * 60_000,
         anchorMinutes: null,
         streams: null,
-        layout: 'stitch',
+        layout: null,
       },
     });
   });

@@ -54,6 +54,13 @@ describe('opening a connection', () => {
     expect(await readConnection(database.pool, SCHEMA)).toEqual(first);
   });
 
+  it('without a layout takes the one that its tables have, or the default', async () => {
+    expect((await open({ layout: null })).layout).toBe('stitch');
+    await database.pool.query(`UPDATE closehaul.connections SET layout = 'jsonb'`);
+    expect((await open({ layout: null })).layout).toBe('jsonb');
+    await expect(open()).rejects.toMatchObject({ code: 'LAYOUT_FIXED' });
+  });
+
   it('takes over from a workflow that does not run any more', async () => {
     await open();
     const taken = await open({ workflowId: 'close-2', isOwnerRunning: gone });

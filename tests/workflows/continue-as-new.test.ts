@@ -99,6 +99,28 @@ describe('a connection whose history grows long', () => {
     expect(await doubledActivities(database.pool, 'long_life')).toEqual([]);
   });
 
+  it('goes on with a rebuild in its fresh runs, whatever comes meanwhile', async () => {
+    handle = await startConnection(client, { name: 'Long Rebuild', startDate: FROM });
+    await untilStatus(handle, 'up to date', isSettled);
+    const runsBefore = await runCount();
+    await handle.signal(SIGNALS.rebuild, { layout: 'jsonb' });
+    let runsInRebuild = 0;
+    await until('the new tables were filled while signals came', async () => {
+      await handle.signal(SIGNALS.set, { every: '6h' });
+      const status = await statusOf(handle).catch(() => undefined);
+      if (status?.rebuild?.status === 'running') runsInRebuild = await runCount();
+      return status?.rebuild?.status === 'done';
+    });
+
+    const answer = await untilStatus(handle, 'up to date', isSettled);
+
+    expect(runsInRebuild, 'runs before the new tables were filled').toBeGreaterThan(runsBefore);
+    expect(answer).toMatchObject({ rebuild: { layout: 'jsonb', problem: null }, problem: null });
+    const loaded = await loadedActivitiesBefore(database.pool, 'long_rebuild', '2026-11-01');
+    expect(loaded).toEqual(await closeActivities(sandbox.url, FROM, '2026-11-01'));
+    expect(await doubledActivities(database.pool, 'long_rebuild')).toEqual([]);
+  });
+
   it('loses none of the signals that come while it changes its run', async () => {
     handle = await startConnection(client, { name: 'Many Signals', startDate: '2026-10-25' });
     await untilStatus(handle, 'up to date', isSettled);
