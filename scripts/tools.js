@@ -1,6 +1,6 @@
 /**
- * Fetches the real programs that the README and the tests use, `temporal`, `tctl` and `dbt`, and
- * prints where they are. `tctl` is built from its Go module, which takes about 80 seconds once.
+ * Fetches the real programs that the README and the tests use, `temporal`, `tctl`, `dbt` and
+ * `tap-closeio`, and prints where they are. `tctl` is built from its Go module, which takes about 80 seconds once.
  */
 import { homedir } from 'node:os';
 import { join } from 'node:path';
@@ -10,6 +10,7 @@ await buildIfStale();
 const { resolveTemporalCli } = await import('../dist/local/temporal-cli.js');
 const { ensureTctl } = await import('../dist/local/tctl.js');
 const { ensureDbt } = await import('../dist/local/dbt.js');
+const { ensureTapCloseio } = await import('../dist/local/tap-closeio.js');
 
 const { env } = process;
 const options = {
@@ -22,10 +23,11 @@ const tools = {
     (await resolveTemporalCli({ ...options, cliPath: env['TEMPORAL_CLI_PATH'] })).path,
   tctl: () => ensureTctl(options),
   dbt: () => ensureDbt(options),
+  'tap-closeio': () => ensureTapCloseio(options),
 };
 for (const [name, find] of Object.entries(tools)) {
   try {
-    console.log(`${name.padEnd(9)} ${await find()}`);
+    console.log(`${name.padEnd(11)} ${await find()}`);
   } catch (error) {
     console.error(`${error.message}\n${error.next ?? ''}`);
     process.exitCode = 1;

@@ -52,9 +52,9 @@ export const LOCAL_ERRORS = {
     message: 'No way led to tctl:\n{tried}',
     next: 'Install tctl on PATH, or Go 1.21 or newer; or use "temporal workflow", which does the same.',
   },
-  DBT_UNOBTAINABLE: {
+  PYTHON_PROGRAM_UNOBTAINABLE: {
     recovery: 'stop-command',
-    message: 'No dbt could be fetched: {reason}.',
+    message: 'The program {program} could not be fetched: {reason}.',
     next: 'Install Python 3.10 or newer with pip (on Debian the packages python3 and python3-pip), and let pip reach a package registry.',
   },
   TEMPORAL_UNREACHABLE: {

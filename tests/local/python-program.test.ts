@@ -42,7 +42,7 @@ describe('without', () => {
     const refused = ensureDbt({ cacheFolder, env: env() });
 
     await expect(refused).rejects.toMatchObject({
-      code: 'DBT_UNOBTAINABLE',
+      code: 'PYTHON_PROGRAM_UNOBTAINABLE',
       message: expect.stringMatching(reason) as string,
       next: expect.stringContaining('python3-pip') as string,
     });
