@@ -245,6 +245,32 @@ describe('a connection', () => {
     expect(rows[0]?.count).toBe(20);
   });
 
+  it('reads a table again that somebody dropped, by itself, while it goes on', async () => {
+    const handle = await startConnection(client, { name: 'Dropped', startDate: '2025-11-01' });
+    await untilStatus(handle, 'up to date', isSettled);
+    const count = async (table: string): Promise<unknown> =>
+      (await database.pool.query(`SELECT count(*) AS rows FROM dropped.${table}`)).rows;
+    const tables = ['leads__contacts', 'activities__to_current'];
+    const before = await Promise.all(tables.map(count));
+    await database.pool.query('DROP TABLE dropped.leads__contacts');
+    await database.pool.query('DROP TABLE dropped.activities__to CASCADE');
+
+    await handle.signal(SIGNALS.syncNow);
+    const { backfills } = await untilStatus(
+      handle,
+      'both streams are read again',
+      (status) =>
+        status.backfills.length === 2 && status.backfills.every((b) => b.status === 'done'),
+    );
+
+    expect(backfills.map(({ id, streams }) => [id.replace(/\d+$/, ''), streams])).toEqual([
+      ['reread-activities-', ['activities']],
+      ['reread-leads-', ['leads']],
+    ]);
+    expect(await Promise.all(tables.map(count))).toEqual(before);
+    expect(before).not.toContainEqual([{ rows: 0 }]);
+  });
+
   it('replicates what changed since, and only that is written', async () => {
     const handle = await startConnection(client, { name: 'Changes' });
     const { syncsCompleted } = await untilStatus(handle, 'up to date', isSettled);
