@@ -36,7 +36,7 @@ export interface SandboxOptions {
    * costs memory then.
    */
   readonly keepsLedger?: boolean;
-  /** Trouble to make, as `server-error=7`; the names are in `api/faults.ts`. */
+  /** Trouble to make, as `server-error=7`; the names are in `api/fault-list.ts`. */
   readonly faults?: readonly string[];
   /** A clock for the rate limit's windows, in milliseconds from any start. */
   readonly clockMs?: () => number;

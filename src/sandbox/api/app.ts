@@ -15,7 +15,6 @@ import {
   authorized,
   counted,
   Counts,
-  RateLimiter,
   permitted,
   sent,
   slashAdded,
@@ -23,6 +22,7 @@ import {
   withParameters,
   type Access,
 } from './middleware.js';
+import { RateLimiter } from './rate-limit.js';
 import { Rights, type Role } from './rights.js';
 import { search } from './search.js';
 import { settings } from './settings.js';
@@ -36,15 +36,17 @@ export interface SandboxStats {
   readonly byPath: Readonly<Record<string, number>>;
   readonly byStatus: Readonly<Record<string, number>>;
   readonly rejectedByRateLimit: number;
-  /** Requests that a fault refused or cut. */
+  /** Requests that a fault refused, cut or altered. */
   readonly faults: number;
+  /** How often each fault struck, by its name. */
+  readonly faultsByName: Readonly<Record<string, number>>;
   readonly records: number;
 }
 
 /** What can be asked and set while the sandbox runs. */
 export interface ApiControls {
   readonly stats: () => SandboxStats;
-  /** From the next request on, these faults and no others; the names are in `faults.ts`. */
+  /** From the next request on, these faults and no others; the names are in `fault-list.ts`. */
   readonly setFaults: (faults: readonly string[]) => void;
   /** From the next request on, the one key that is let in; null lets any in that looks like one. */
   readonly setApiKey: (key: string | null) => void;
@@ -58,8 +60,8 @@ export interface Api extends ApiControls {
 
 export function makeApi(options: Settings, world: World): Api {
   const counts = new Counts();
-  const faults = new Faults(options.faults, BASE_PATH);
-  const limiter = new RateLimiter(options.rateLimit, options.clockMs);
+  const faults = new Faults(options.faults, BASE_PATH, world);
+  const limiter = new RateLimiter(options.rateLimit, options.clockMs, faults.forms);
   const access: Access = {
     apiKey: options.apiKey,
     role: options.role,
@@ -102,6 +104,7 @@ export function makeApi(options: Settings, world: World): Api {
       byStatus: { ...counts.byStatus },
       rejectedByRateLimit: limiter.rejected,
       faults: faults.struck,
+      faultsByName: { ...faults.byName },
       records: counts.records,
     }),
     setFaults: (names) => {

@@ -3,6 +3,7 @@ import type { HttpBindings } from '@hono/node-server';
 import type { Context } from 'hono';
 import type { JsonObject } from '../json.js';
 import type { World } from '../world/world.js';
+import type { Alteration } from './answer.js';
 import { noSuch } from './api-error.js';
 import { pickFields, type Parameters } from './listing.js';
 import type { Rights, Role } from './rights.js';
@@ -19,8 +20,10 @@ export interface Env {
     parameters: Parameters;
     /** The body, where it goes to the socket as it is; see `sent` in `middleware.ts`. */
     bytes: Buffer | undefined;
-    /** Whether a fault wants the answer to break off. */
-    isCut: boolean | undefined;
+    /** What faults make of the answer, of the page and of the parameters. */
+    alterations: readonly Alteration[] | undefined;
+    extraRows: number | undefined;
+    ignored: readonly string[] | undefined;
     /** How many records the answer holds, when it is a list. */
     recordCount: number | undefined;
   };

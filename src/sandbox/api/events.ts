@@ -90,8 +90,8 @@ function list(account: Account, c: ApiContext): EventPage {
   const cursor = readCursor(parameters);
   const matches = matcher(account, c, parameters, given);
   const page = cursor
-    ? pageAt(account, cursor, limit, matches)
-    : firstPage(account, parameters, limit, matches);
+    ? pageAt(account, cursor, limit + parameters.extraRows, matches)
+    : firstPage(account, parameters, limit + parameters.extraRows, matches);
   return {
     data: page.events.map((event) => makeFor(account, c, event)),
     cursor_next: page.hasOlder ? writeCursor(false, page.events.at(-1)) : null,

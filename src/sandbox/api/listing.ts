@@ -10,6 +10,8 @@ export class Parameters {
     private readonly values: ReadonlyMap<string, string>,
     /** From the header `X-TZ-Offset`: what a time without an offset means. */
     readonly offsetHours: number,
+    /** How many rows more than asked for a page has, where a fault wants that. */
+    readonly extraRows = 0,
   ) {}
 
   /** An empty value counts as none. */
@@ -76,7 +78,7 @@ export function readPage(parameters: Parameters, maxLimit: number, maxSkip: numb
       error: `The skip you set is larger than the maximum skip for this resource (max_skip = ${String(maxSkip)}). Please refine your search query.`,
     });
   }
-  return { skip, limit };
+  return { skip, limit: Math.max(1, limit + parameters.extraRows) };
 }
 
 /** Half-open, in microseconds: `from` belongs to it, `to` does not. */

@@ -5,6 +5,7 @@ import { basicAuth } from 'hono/basic-auth';
 import { matchedRoutes } from 'hono/route';
 import type { Json, JsonObject } from '../json.js';
 import { ApiError, UNAUTHORIZED } from './api-error.js';
+import { deliver, type Answer } from './answer.js';
 import type { ApiContext, Env } from './context.js';
 import { Parameters } from './listing.js';
 import type { Rights, Role } from './rights.js';
@@ -50,21 +51,23 @@ function parameterText(value: Json): string {
 }
 
 /**
- * Writes the answer to the socket: whole, or half of it where a fault wants that. The adapter would
- * pass it on through a web stream, which costs more than a tenth of the throughput.
+ * Writes the answer to the socket, as the faults of the request want it. The adapter would pass it
+ * on through a web stream, which costs more than a tenth of the throughput.
  */
 export function sent(): Middleware {
   return async (c, next) => {
     await next();
+    if (c.res === RESPONSE_ALREADY_SENT) return;
     const { outgoing } = c.env;
-    const bytes = c.get('bytes') ?? Buffer.from(await c.res.arrayBuffer());
-    const headers = Object.fromEntries(c.res.headers);
-    outgoing.writeHead(c.res.status, { ...headers, 'content-length': bytes.length });
-    if (c.get('isCut') === true) {
-      outgoing.write(bytes.subarray(0, Math.ceil(bytes.length / 2)), () => outgoing.destroy());
-    } else {
-      outgoing.end(c.req.method === 'HEAD' ? undefined : bytes);
-    }
+    const asked = { endpoint: c.get('endpoint') ?? '', path: c.req.path, url: c.req.url };
+    let answer: Answer = {
+      status: c.res.status,
+      headers: Object.fromEntries(c.res.headers),
+      bytes: c.get('bytes') ?? Buffer.from(await c.res.arrayBuffer()),
+      delivery: 'whole',
+    };
+    for (const alter of c.get('alterations') ?? []) answer = alter(answer, asked);
+    deliver(outgoing, answer, c.req.method === 'HEAD');
     // Taken away first: a response that is replaced hands its headers down to the next.
     c.res = undefined;
     c.res = RESPONSE_ALREADY_SENT;
@@ -142,59 +145,9 @@ export function withParameters(): Middleware {
   return async (c, next) => {
     const offset = Number(c.req.header('x-tz-offset') ?? 0);
     const values = new Map(new URL(c.req.url).searchParams);
-    c.set('parameters', new Parameters(values, Number.isFinite(offset) ? offset : 0));
+    for (const name of c.get('ignored') ?? []) values.delete(name);
+    const offsetHours = Number.isFinite(offset) ? offset : 0;
+    c.set('parameters', new Parameters(values, offsetHours, c.get('extraRows')));
     await next();
   };
-}
-
-/** One second: `ratelimit-limit: 60` with `60;w=1` (recorded answer of April 2022). */
-const WINDOW_MS = 1_000;
-
-/**
- * Counts requests for each key and endpoint in windows of fixed length. A window starts with the
- * first request after the one before has ended.
- */
-export class RateLimiter {
-  private readonly windows = new Map<string, { endsAtMs: number; used: number }>();
-  private rejectedRequests = 0;
-
-  constructor(
-    private readonly requestsPerSecond: number,
-    private readonly clockMs: () => number,
-  ) {}
-
-  get rejected(): number {
-    return this.rejectedRequests;
-  }
-
-  limited(): Middleware {
-    if (this.requestsPerSecond <= 0) return (_, next) => next();
-    return async (c, next) => {
-      const endpoint = c.get('endpoint');
-      if (endpoint === undefined) return next();
-      const { isAllowed, header, resetSeconds } = this.take(`${c.get('key')} ${endpoint}`);
-      c.header('ratelimit', header);
-      if (isAllowed) return next();
-      this.rejectedRequests++;
-      // The body is deprecated and says nothing (Close docs, changelog of 2024-04-24).
-      return c.json({}, 429, { 'retry-after': String(resetSeconds) });
-    };
-  }
-
-  /** Counts one request; the header is as in Close's changelog of 2023-07-21. */
-  private take(name: string): { isAllowed: boolean; header: string; resetSeconds: number } {
-    const limit = Math.max(1, Math.floor((this.requestsPerSecond * WINDOW_MS) / 1_000));
-    const nowMs = this.clockMs();
-    let window = this.windows.get(name);
-    if (!window || nowMs >= window.endsAtMs) {
-      window = { endsAtMs: nowMs + WINDOW_MS, used: 0 };
-      this.windows.set(name, window);
-    }
-    const isAllowed = window.used < limit;
-    if (isAllowed) window.used++;
-    const resetSeconds = Math.max(1, Math.ceil((window.endsAtMs - nowMs) / 1_000));
-    const remaining = String(limit - window.used);
-    const header = `limit=${String(limit)}, remaining=${remaining}, reset=${String(resetSeconds)}`;
-    return { isAllowed, header, resetSeconds };
-  }
 }

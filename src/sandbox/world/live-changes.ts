@@ -48,6 +48,11 @@ export class LiveChanges {
     this.intervalMicros = MICROS_PER_MINUTE / changesPerMinute;
   }
 
+  /** One change, now; which one follows from its number. */
+  static applyNow(world: World, number: number): void {
+    new LiveChanges(world, 1, world.nowMicros).apply(number, world.nowMicros);
+  }
+
   start(): void {
     this.catchUp();
     const waitMs = (this.timeOf(this.done) - this.world.nowMicros) / MICROS_PER_MS;
@@ -75,8 +80,8 @@ export class LiveChanges {
     }
   }
 
-  private apply(number: number): void {
-    const time = timeText(this.timeOf(number));
+  private apply(number: number, micros = this.timeOf(number)): void {
+    const time = timeText(micros);
     this.world.at(time, () => {
       this.due(number)?.();
       const random = new Random(this.world.data.seed, STREAM + 1, number);
