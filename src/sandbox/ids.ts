@@ -22,7 +22,32 @@ export function base62(random: Random, length: number): string {
   return text;
 }
 
-export class IdCodec {
+/** Makes the id of a record from its number, and finds the number again. */
+export interface Ids {
+  encode(index: number): string;
+  /** Undefined when the id was never made here. */
+  decode(id: string): number | undefined;
+}
+
+/** Ids of a table whose records have one of two prefixes; which one follows from the number. */
+export class TwoPrefixIds implements Ids {
+  constructor(
+    private readonly first: IdCodec,
+    private readonly second: IdCodec,
+    private readonly isSecond: (index: number) => boolean,
+  ) {}
+
+  encode(index: number): string {
+    return (this.isSecond(index) ? this.second : this.first).encode(index);
+  }
+
+  decode(id: string): number | undefined {
+    const index = this.first.decode(id) ?? this.second.decode(id);
+    return index !== undefined && this.encode(index) === id ? index : undefined;
+  }
+}
+
+export class IdCodec implements Ids {
   private readonly key: number;
   private readonly front: string[] = [];
   private readonly middle: string[] = [];

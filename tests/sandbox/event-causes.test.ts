@@ -121,6 +121,44 @@ describe('what makes events', () => {
     expect(rows(list)).toEqual([]);
   });
 
+  it('quick changes of a status as one, and a quick return as none', async () => {
+    const { world } = sandbox;
+    const id = someLead();
+    const [one, two, three] = world.data.organization.leadStatuses.filter(
+      (status) => status.id !== world.lead(id)?.status_id,
+    );
+    const first = world.lead(id)?.status_id ?? null;
+    const changes = (): JsonObject[] =>
+      [...world.activities()].filter(
+        (record) => record.lead_id === id && record._type === 'LeadStatusChange',
+      );
+    nowMs += 10_000;
+    world.updateLead(id, { status_id: one?.id ?? '' });
+    nowMs += 2_000;
+    world.updateLead(id, { status_id: two?.id ?? '' });
+    expect(changes()).toMatchObject([{ old_status_id: first, new_status_id: two?.id }]);
+    nowMs += 2_000;
+    world.updateLead(id, { status_id: first });
+    expect(changes()).toEqual([]);
+    const actions = (await walk({ lead_id: id, object_type: 'activity.lead_status_change' })).map(
+      ({ action }) => action,
+    );
+    expect(actions).toEqual(['deleted', 'updated', 'created']);
+    world.updateLead(id, { status_id: one?.id ?? '' });
+    nowMs += 6_000;
+    world.updateLead(id, { status_id: three?.id ?? '' });
+    expect(changes()).toHaveLength(2);
+  });
+
+  it('nothing where Close clears its own old tasks away', async () => {
+    const { world } = sandbox;
+    const task = textOf(world.createTask(someLead(), { _type: 'missed_call' }).id);
+    world.purgeTask(task);
+    expect((await ask(sandbox.url, `/task/${task}/`)).status).toBe(404);
+    expect((await events({ object_id: task, action: 'deleted' })).length).toBe(0);
+    expect(world.deletions().map(({ id }) => id)).toContain(task);
+  });
+
   it('a call that goes on and ends', async () => {
     const { world } = sandbox;
     const id = someLead();

@@ -98,6 +98,15 @@ describe('parameters', () => {
     expect(rows(tunnelled).map((row) => Object.keys(row))).toEqual([['id'], ['id'], ['id']]);
   });
 
+  it('refuses an address that is too long, and takes it tunnelled', async () => {
+    const id__in = Array.from({ length: 60 }, (_, at) => `acti_${String(at).repeat(20)}`).join();
+    expect((await ask(sandbox.url, '/activity/', { id__in })).status).toBe(414);
+    const headers = { 'x-http-method-override': 'GET' };
+    const body = JSON.stringify({ _params: { id__in } });
+    const tunnelled = await ask(sandbox.url, '/activity/', {}, { method: 'POST', headers, body });
+    expect([tunnelled.status, rows(tunnelled)]).toEqual([200, []]);
+  });
+
   it('refuses a tunnelled body that is no JSON, and any other POST to a list', async () => {
     const headers = { 'x-http-method-override': 'GET' };
     const broken = await ask(sandbox.url, '/lead/', {}, { method: 'POST', headers, body: '{' });

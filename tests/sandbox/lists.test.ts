@@ -66,6 +66,12 @@ describe('paging', () => {
     expect(threads).toEqual([...sandbox.world.emailThreads()].reverse());
     const page = await ask(sandbox.url, '/activity/');
     expect(Object.keys(page.body).sort()).toEqual(['data', 'has_more']);
+    const both = await drain(sandbox.url, '/activity/', { thread_emails: 'true' });
+    expect(new Set(ids(both)).size).toBe([...sandbox.world.activities()].length + threads.length);
+    const email = both.find((record) => record._type === 'Email');
+    expect(Object.keys(email ?? {})).not.toContain('body_html');
+    const times = both.map((record) => Date.parse(textOf(record.date_created)));
+    expect([...times].sort((one, other) => other - one)).toEqual(times);
     const only = await ask(sandbox.url, '/activity/', { thread_emails: 'only' });
     expect(rows(only).every((record) => record._type === 'EmailThread')).toBe(true);
   });
@@ -81,6 +87,40 @@ describe('paging', () => {
     const own = await drain(url, '/task/');
     expect(own.length).toBeLessThan(tasks.length);
     expect(own.every((task) => task._type === 'lead')).toBe(true);
+  });
+
+  it('gives tasks of Close’s own another prefix, whatever becomes of them', async () => {
+    const { url, world } = sandbox;
+    const tasks = await drain(url, '/task/', { _type: 'all' }, 1_000);
+    const types = new Set(tasks.map(({ _type }) => _type));
+    expect(types.size).toBe(9);
+    for (const task of tasks) {
+      const isPeoples = task._type === 'lead' || task._type === 'outgoing_call';
+      expect(textOf(task.id)).toMatch(isPeoples ? /^task_/ : /^noti_/);
+      expect(world.data.tables.tasks.find(textOf(task.id))).toBeDefined();
+    }
+    const open = tasks.find((task) => task._type === 'missed_call' && task.is_complete === false);
+    const done = world.completeTask(textOf(open?.id));
+    expect(done).toMatchObject({ id: open?.id, _type: 'missed_call', is_complete: true });
+    expect((await ask(url, `/task/${textOf(open?.id)}/`)).body).toEqual(done);
+  });
+
+  it('filters and sorts by what Close documents', async () => {
+    const { url, world } = sandbox;
+    const ends = { date_won__gte: '2026-03-01', date_won__lt: '2026-06-01' };
+    const won = await drain(url, '/opportunity/', { ...ends, _order_by: '-value' }, 250);
+    const expected = [...world.opportunities()].filter(
+      ({ date_won }) =>
+        date_won !== null && textOf(date_won) >= '2026-03-01' && textOf(date_won) < '2026-06-01',
+    );
+    expect(ids(won).sort()).toEqual(ids(expected).sort());
+    const values = won.flatMap(({ value }) => (typeof value === 'number' ? [value] : []));
+    expect([...values].sort((one, other) => other - one)).toEqual(values);
+    const tasks = await drain(url, '/task/', { _order_by: 'date' }, 1_000);
+    const some = ids(tasks).slice(3, 6);
+    const named = await ask(url, '/task/', { id__in: some.join() });
+    expect(ids(rows(named)).sort()).toEqual([...some].sort());
+    expect((await ask(url, '/opportunity/', { _order_by: 'nonsense' })).status).toBe(400);
   });
 
   it('sums up all matching opportunities on every page', async () => {

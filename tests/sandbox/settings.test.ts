@@ -309,6 +309,16 @@ describe('changes of settings', () => {
     });
   });
 
+  it('give another currency to every opportunity, and say nothing', () => {
+    const { world } = sandbox;
+    const deal = [...world.opportunities()][0] ?? {};
+    const told = [...world.events()].length;
+    world.settings.setCurrency('EUR');
+    const after = [...world.opportunities()][0];
+    expect(after).toEqual({ ...deal, value_currency: 'EUR' });
+    expect([...world.events()].length).toBe(told);
+  });
+
   it('end a membership without deleting the user', async () => {
     const { world } = sandbox;
     const user = (await list('/user/')).at(-1);

@@ -58,6 +58,9 @@ const generated: Record<string, () => Iterable<JsonObject>> = {
   status_lead: () => organization.leadStatuses.map((one) => leadStatusRecord(organization, one)),
   status_opportunity: () =>
     organization.opportunityStatuses.map((one) => opportunityStatusRecord(organization, one)),
+  phone_number: () => world.settings.all('phone_numbers'),
+  sequence: () => world.settings.all('sequences'),
+  webhook: () => world.settings.all('webhooks'),
   task: () => [...world.tasks()].filter((task) => task._type === 'lead'),
   user: () => organization.users.map((user) => userRecord(organization, user)),
 };
@@ -65,6 +68,7 @@ const generated: Record<string, () => Iterable<JsonObject>> = {
 /** Real keys that the sandbox leaves out on purpose. */
 const missing: Record<string, string> = {
   'activity:Call .quality_info': 'only in answers to a change and in events',
+  'webhook .signature_key': 'told with the creation only',
   'me .phone_numbers[]': 'the administrator has no telephone numbers of his own',
   'me .email_signatures[]': 'no signatures',
 };

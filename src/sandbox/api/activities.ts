@@ -43,6 +43,9 @@ const NEWEST_FIRST = { name: 'date_created', isDescending: true } as const;
 /** These work only together with `lead_id` (Close's OpenAPI document, read 2026-11). */
 const NEED_LEAD = ['user_id', 'contact_id', '_type', 'user_id__in', 'contact_id__in', '_type__in'];
 
+/** What an email leaves to its thread. */
+const IN_THREAD = ['body_text', 'body_html', 'body_text_quoted', 'body_html_quoted'];
+
 /** Filters on what the records hold: to answer, the sandbox has to make them. */
 const NEED_READING = ['lead_id', 'user_id', 'contact_id', 'id__in'];
 
@@ -83,6 +86,7 @@ function listAll(account: Account, c: ApiContext): PageBody {
     const alone = NEED_LEAD.find((name) => parameters.has(name));
     if (alone !== undefined) throw fieldError(alone, 'Can only be used together with lead_id.');
     if (parameters.text('thread_emails') === 'only') return listThreads(account, c);
+    if (parameters.text('thread_emails') === 'true') return listBoth(account, c);
     return list(account, c, account.world.data.orders.all(), () => true);
   }
   const types = parameters.list('_type__in') ?? parameters.list('_type');
@@ -165,6 +169,35 @@ function readActivityRange(parameters: Parameters, sortName: string): TimeRange 
     throw fieldError(`${unsorted}__${misplaced}`, 'Only the field ordered by can be filtered.');
   }
   return readTimeRange(parameters, sortName);
+}
+
+/** Threads beside emails that are cut down to what the thread does not hold (Close docs, activities). */
+function listBoth({ world, maxSkip }: Account, c: ApiContext): PageBody {
+  const parameters = c.get('parameters');
+  const page = readPage(parameters, MAX_LIMIT, maxSkip(c));
+  const { isDescending } = readSort(parameters, ['date_created'], NEWEST_FIRST);
+  const range = readActivityRange(parameters, 'date_created');
+  const tables = ['activities', 'threads'] as const;
+  const parts = tables.map((name) => {
+    const order = world.data.tables[name].order('created');
+    return { name, selection: selectRange(order, range, isDescending) };
+  });
+  const upTo = { skip: 0, limit: page.skip + page.limit };
+  const both = parts.flatMap(({ name, selection }) =>
+    selection.take(upTo).map((index) => {
+      return { name, index, micros: world.data.tables[name].createdAt(index) };
+    }),
+  );
+  both.sort((one, other) => (one.micros - other.micros) * (isDescending ? -1 : 1));
+  const total = parts.reduce((sum, { selection }) => sum + selection.total, 0);
+  const make = (at: number): JsonObject => {
+    const { name, index } = both[at] ?? { name: 'threads' as const, index: 0 };
+    const record = world.record(name, index);
+    if (record._type === 'Email') for (const key of IN_THREAD) delete record[key];
+    return record;
+  };
+  const selection = { ...selectList(both.map((_, at) => at)), total };
+  return pageBody(selection, page, make, parameters);
 }
 
 function listThreads({ world, maxSkip, rights }: Account, c: ApiContext): PageBody {

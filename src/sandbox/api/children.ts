@@ -1,6 +1,7 @@
 /** `/contact/`, `/opportunity/` and `/task/`, as lists and one by one. */
 import { Hono } from 'hono';
 import { textOf, type Json, type JsonObject } from '../json.js';
+import { parseTime } from '../moment.js';
 import { formatMoney } from '../records/opportunity.js';
 import { taskType } from '../records/task.js';
 import { answerItem, answerList, type Account, type ApiContext, type Env } from './context.js';
@@ -27,8 +28,11 @@ const MAX_LIMIT = { contacts: 200, opportunities: 250, tasks: 1_000 } as const;
 const NEWEST_FIRST: SortKey = { name: 'date_created', isDescending: true };
 const LAST_CHANGED_FIRST: SortKey = { name: 'date_updated', isDescending: true };
 /** Tasks are ordered by `date` by default in Close; here by creation, which pages as steadily. */
-const TASK_SORTS = ['date_created', 'date_updated', 'date'];
-const OPPORTUNITY_SORTS = ['date_created', 'date_updated'];
+const TASK_SORTS = ['date_created', 'date_updated', 'date', 'due_date'];
+const OPPORTUNITY_SORTS = [
+  ...['date_created', 'date_updated', 'date_won', 'confidence', 'user_name', 'value'],
+  ...['annualized_value', 'annualized_expected_value'],
+];
 
 export function children(account: Account): Hono<Env> {
   const { world } = account;
@@ -60,7 +64,7 @@ class ChildLists {
     const { world, maxSkip } = this.account;
     const parameters = c.get('parameters');
     const page = readPage(parameters, MAX_LIMIT.contacts, maxSkip(c));
-    const selection = this.select(c, 'contacts', NEWEST_FIRST, [], undefined);
+    const selection = this.select(c, 'contacts', { sort: NEWEST_FIRST, values: [], times: [] });
     const make = (index: number): JsonObject => world.record('contacts', index);
     return pageBody(selection, page, make, parameters);
   }
@@ -71,16 +75,11 @@ class ChildLists {
     const page = readPage(parameters, MAX_LIMIT.opportunities, maxSkip(c));
     const sort = readSort(parameters, OPPORTUNITY_SORTS, LAST_CHANGED_FIRST);
     const make = (index: number): JsonObject => world.record('opportunities', index);
-    const filters = ['user_id', 'status_id', 'status_type', 'status_label', 'value_period'].filter(
-      (name) => parameters.has(name) || parameters.has(`${name}__in`),
-    );
-    const selection = this.select(
-      c,
-      'opportunities',
+    const selection = this.select(c, 'opportunities', {
       sort,
-      filters,
-      filters.length === 0 ? undefined : (index) => hasValues(parameters, make(index), filters),
-    );
+      values: ['user_id', 'status_id', 'status_type', 'status_label', 'value_period'],
+      times: ['date_won'],
+    });
     const signature = `${c.get('role')} ${parameters.signature(PAGING)}`;
     const totals = this.totals.get(signature, world.data.tables.opportunities.version, () =>
       opportunityTotals(selection, make),
@@ -98,56 +97,101 @@ class ChildLists {
     const types = parameters.list('_type__in') ?? parameters.list('_type') ?? ['lead'];
     const isAnyType = types.includes('all');
     const isComplete = parameters.flag('is_complete');
-    const filters = ['assigned_to', 'view'].filter((name) => parameters.has(name));
-    const selection = this.select(c, 'tasks', sort, filters, (index) => {
-      if (!isAnyType && !types.includes(taskType(world.data, index))) return false;
-      if (isComplete !== undefined && world.data.isTaskComplete(index) !== isComplete) return false;
-      return filters.length === 0 || hasValues(parameters, make(index), filters);
+    const selection = this.select(c, 'tasks', {
+      sort,
+      values: ['assigned_to', 'view', 'id'],
+      times: ['date', 'due_date'],
+      isWanted: (index) => {
+        if (!isAnyType && !types.includes(taskType(world.data, index))) return false;
+        return isComplete === undefined || world.data.isTaskComplete(index) === isComplete;
+      },
     });
     const body = pageBody(selection, page, make, parameters);
     return { ...body, total_results: selection.total };
   }
 
   /** A plain range of the sorted time is taken as it is; anything else is worked out and kept. */
-  private select(
-    c: ApiContext,
-    name: ChildTable,
-    sort: SortKey,
-    filters: readonly string[],
-    isWanted: ((index: number) => boolean) | undefined,
-  ): Selection {
+  private select(c: ApiContext, name: ChildTable, choice: Choice): Selection {
     const { tables } = this.account.world.data;
     const parameters = c.get('parameters');
     const reader = this.account.rights.reader(c);
     const table = tables[name];
+    const { sort } = choice;
     const hasDates = name !== 'contacts';
     const created = hasDates ? readTimeRange(parameters, 'date_created') : allTime;
     const updated = hasDates ? readTimeRange(parameters, 'date_updated') : allTime;
     const isByUpdated = sort.name === 'date_updated';
+    const isByTime = isByUpdated || sort.name === 'date_created';
     const other = isByUpdated ? created : updated;
-    const inRange = selectRange(
-      table.order(isByUpdated ? 'updated' : 'created'),
-      isByUpdated ? updated : created,
-      sort.isDescending,
-    );
+    const order = table.order(isByUpdated ? 'updated' : 'created');
+    const inRange = selectRange(order, isByUpdated ? updated : created, sort.isDescending);
     const leadId = parameters.text('lead_id');
+    const test = this.recordTest(name, parameters, choice);
     const isPlain = other.from === allTime.from && other.to === allTime.to && leadId === undefined;
-    if (isPlain && reader.seesAll && filters.length === 0 && isWanted === undefined) return inRange;
+    const isUnasked = test === undefined && choice.isWanted === undefined;
+    if (isPlain && isByTime && reader.seesAll && isUnasked) return inRange;
     const lead = leadId === undefined ? undefined : tables.leads.find(leadId);
     const signature = `${name} ${c.get('role')} ${parameters.signature(PAGING)}`;
-    const matches = this.workedOut.get(signature, table.version, () =>
-      inRange.take({ skip: 0, limit: inRange.total }).filter((index) => {
+    const matches = this.workedOut.get(signature, table.version, () => {
+      const found = inRange.take({ skip: 0, limit: inRange.total }).filter((index) => {
         const time = isByUpdated ? table.createdAt(index) : table.updatedAt(index);
         if (!isWithin(other, time)) return false;
         if (leadId !== undefined && table.leadOf(index) !== lead) return false;
         if (!reader.seesAll && !reader.lead(tables.leads.ids.encode(table.leadOf(index)))) {
           return false;
         }
-        return isWanted === undefined || isWanted(index);
-      }),
-    );
+        return choice.isWanted?.(index) !== false && test?.(index) !== false;
+      });
+      return isByTime ? found : this.sorted(name, found, sort);
+    });
     return selectList(matches);
   }
+
+  /** What only the record itself can answer; undefined where nothing like that is asked. */
+  private recordTest(
+    name: ChildTable,
+    parameters: Parameters,
+    choice: Choice,
+  ): ((index: number) => boolean) | undefined {
+    const values = choice.values.filter(
+      (field) => parameters.has(field) || parameters.has(`${field}__in`),
+    );
+    const times = choice.times
+      .map((field) => ({ field, range: readTimeRange(parameters, field) }))
+      .filter(({ range }) => range.from !== allTime.from || range.to !== allTime.to);
+    if (values.length === 0 && times.length === 0) return undefined;
+    return (index) => {
+      const record = this.account.world.record(name, index);
+      const isTimely = times.every(({ field, range }) => {
+        const time = parseTime(textOf(record[field]), parameters.offsetHours);
+        return time !== undefined && isWithin(range, time.micros);
+      });
+      return isTimely && hasValues(parameters, record, values);
+    };
+  }
+
+  private sorted(name: ChildTable, indexes: readonly number[], sort: SortKey): number[] {
+    const keys = new Map(
+      indexes.map((index) => [index, this.account.world.record(name, index)[sort.name] ?? null]),
+    );
+    const sign = sort.isDescending ? -1 : 1;
+    return [...indexes].sort((one, other) => {
+      const [key, against] = [keys.get(one) ?? null, keys.get(other) ?? null];
+      if (key === against) return 0;
+      if (key === null || against === null) return key === null ? 1 : -1;
+      return key < against ? -sign : sign;
+    });
+  }
+}
+
+/** How a list is sorted and what can be asked of it. */
+interface Choice {
+  readonly sort: SortKey;
+  /** Fields that are compared with a parameter of their name, or `<name>__in`. */
+  readonly values: readonly string[];
+  /** Fields of time beside the two that all have, as `<name>__gte`. */
+  readonly times: readonly string[];
+  readonly isWanted?: (index: number) => boolean;
 }
 
 function hasValues(parameters: Parameters, record: JsonObject, names: readonly string[]): boolean {

@@ -12,12 +12,20 @@ import type { Rights, Role } from './rights.js';
 
 type Middleware = MiddlewareHandler<Env>;
 
+/** "Above about 2,000 characters" addresses may be refused (Close docs, filter parameters). */
+const LONGEST_URL = 2_000;
+const inTunnel = new WeakSet<object>();
+
 /**
  * A GET tunnelled through POST, with its parameters in `_params` of the body (Close docs,
  * specifying filter parameters), is handed in again as the GET that it stands for.
  */
 export function tunnelled(app: Hono<Env>): Middleware {
   return async (c, next) => {
+    // The address that a tunnelled request is handed in with again may be as long as it likes.
+    if (c.req.url.length > LONGEST_URL && !inTunnel.has(c.env.incoming)) {
+      return c.text('Request-URI Too Long', 414);
+    }
     const isTunnelled =
       c.req.method === 'POST' && c.req.header('x-http-method-override')?.toUpperCase() === 'GET';
     if (!isTunnelled) return next();
@@ -25,6 +33,7 @@ export function tunnelled(app: Hono<Env>): Middleware {
     for (const [name, value] of Object.entries(await readTunnel(c))) {
       url.searchParams.set(name, parameterText(value));
     }
+    inTunnel.add(c.env.incoming);
     return app.fetch(new Request(url, { headers: c.req.header() }), c.env);
   };
 }

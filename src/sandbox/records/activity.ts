@@ -47,7 +47,9 @@ export function activityRecord(data: WorldData, index: number): JsonObject {
   };
   const record = commonFields(context, type);
   Object.assign(record, fieldMakers[type](context), table.fieldsOf(index));
-  return type === 'Custom' ? withCustomChanges(data, 'activity', record) : record;
+  return type === 'Custom'
+    ? withCustomChanges(data, 'activity', record, table.fieldsOf(index))
+    : record;
 }
 
 function hasContact(type: ActivityType): boolean {

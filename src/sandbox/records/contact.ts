@@ -101,7 +101,7 @@ export function contactRecord(data: WorldData, index: number): JsonObject {
     ...customValues(data, { holder: 'contact', index, lead: table.firstLeadOf(index) }, random),
     ...table.fieldsOf(index),
   };
-  withCustomChanges(data, 'contact', record);
+  withCustomChanges(data, 'contact', record, table.fieldsOf(index));
   record.display_name = record.name === '' ? '' : (record.name ?? null);
   return record;
 }

@@ -35,16 +35,19 @@ export function customValues(data: WorldData, owner: CustomOwner, random: Random
 }
 
 /**
- * Puts the changes of a record over its values, and takes away what has no value or no field any
- * more: a deleted field leaves all answers at once (Close docs, custom fields).
+ * Makes values that changes have set fit their fields as they are now, and takes away what has no
+ * value or no field any more: a deleted field leaves all answers at once (Close docs, custom
+ * fields). `changes` are those of the record, which has them already.
  */
 export function withCustomChanges(
   data: WorldData,
   holder: CustomFieldHolder,
   record: JsonObject,
+  changes: JsonObject | undefined,
 ): JsonObject {
-  for (const [key, value] of Object.entries(record)) {
+  for (const key in changes) {
     if (!key.startsWith('custom.')) continue;
+    const value = changes[key] ?? null;
     const field = data.organization.customFields[holder].find(({ id }) => `custom.${id}` === key);
     const current = !field || field.isGone || value === null ? undefined : asOfNow(field, value);
     if (current === undefined) delete record[key];

@@ -38,7 +38,7 @@ export function leadRecord(data: WorldData, index: number, nowMicros: number): J
     ...custom,
     ...table.fieldsOf(index),
   };
-  withCustomChanges(data, 'lead', record);
+  withCustomChanges(data, 'lead', record, table.fieldsOf(index));
   record.custom = customByName(data, record);
   const contacts = data.childrenOf(index, 'contacts');
   const opportunities = data.childrenOf(index, 'opportunities');

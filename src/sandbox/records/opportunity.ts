@@ -44,7 +44,7 @@ export function opportunityRecord(data: WorldData, index: number): JsonObject {
       ? (1 + random.below(500)) * (random.chance(0.1) ? 1_050 : 10_000)
       : null,
     value_period: random.pick(PERIODS),
-    value_currency: 'USD',
+    value_currency: data.organization.currency,
     confidence: random.below(21) * 5,
     note,
     note_html: note === '' ? '' : `<body><p>${note}</p></body>`,
@@ -59,7 +59,7 @@ export function opportunityRecord(data: WorldData, index: number): JsonObject {
     ...customValues(data, { holder: 'opportunity', index, lead: table.firstLeadOf(index) }, random),
     ...table.fieldsOf(index),
   };
-  withCustomChanges(data, 'opportunity', record);
+  withCustomChanges(data, 'opportunity', record, table.fieldsOf(index));
   return withDerivedFields(data, record, table.firstUpdatedAt(index));
 }
 

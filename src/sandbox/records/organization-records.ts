@@ -36,7 +36,7 @@ function organizationCore(organization: Organization): JsonObject {
     status: 'active',
     abandonment_message_url: '',
     billing_account_id: `acct_${base62(random, 43)}`,
-    currency: 'USD',
+    currency: organization.currency,
     currency_symbol: '$',
     enable_unsubscribe_link: false,
     require_unsubscribe_link: false,

@@ -35,6 +35,7 @@ export interface OpportunityStatus extends LeadStatus {
 export interface Organization {
   readonly id: string;
   readonly name: string;
+  currency: string;
   readonly foundedMicros: number;
   readonly users: User[];
   readonly leadStatuses: LeadStatus[];
@@ -75,6 +76,7 @@ export function makeOrganization(seed: number, foundedMicros: number): Organizat
   return {
     id: longId('orga'),
     name: 'Sandbox Trading Company',
+    currency: 'USD',
     foundedMicros,
     users,
     leadStatuses: LEAD_STATUSES.map((label) => ({ id: longId('stat'), label })),

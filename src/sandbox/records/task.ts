@@ -11,15 +11,26 @@ import type { WorldData } from '../world/world-data.js';
 const STREAM = 60;
 /** Priorities are `high` and `medium`, views `inbox`, `future` and `archive` (Close docs, tasks). */
 const PRIORITIES = ['medium', 'medium', 'high'] as const;
-const SYSTEM_TYPES = ['missed_call', 'incoming_email', 'opportunity_due'] as const;
-export type TaskType = 'lead' | (typeof SYSTEM_TYPES)[number];
+const OTHER_TYPES = [
+  ...(['missed_call', 'incoming_email', 'opportunity_due', 'email_followup'] as const),
+  ...(['answered_detached_call', 'voicemail', 'incoming_sms', 'outgoing_call'] as const),
+] as const;
+export type TaskType = 'lead' | (typeof OTHER_TYPES)[number];
 
-/** Only tasks of type `lead` are ever completed here, so that a completed one is what it says. */
+/** Those that people or the API can make (Close docs, tasks). */
+export function isPeoplesTask(type: TaskType): boolean {
+  return type === 'lead' || type === 'outgoing_call';
+}
+
+/** It never changes. The data is laid out with tasks of type `lead` completed only. */
 export function taskType(data: WorldData, index: number): TaskType {
   const set = data.tables.tasks.fieldsOf(index)?._type;
-  if (set === 'lead' || data.isTaskComplete(index)) return 'lead';
+  const known = OTHER_TYPES.find((type) => type === set);
+  if (known) return known;
+  const isLater = index >= data.tables.tasks.baseCount;
+  if (isLater || data.wasTaskComplete(index)) return 'lead';
   const random = new Random(data.seed, STREAM, index);
-  return random.chance(0.8) ? 'lead' : random.pick(SYSTEM_TYPES);
+  return random.chance(0.8) ? 'lead' : random.pick(OTHER_TYPES);
 }
 
 export function madeTaskText(data: WorldData, index: number): string {
@@ -87,10 +98,28 @@ function typeFields(data: WorldData, index: number, type: TaskType, random: Rand
   switch (type) {
     case 'lead':
       return { text: madeTaskText(data, index) };
-    case 'missed_call': {
-      const phone = makePhone(random);
-      return { phone: phone.phone, local_phone: '+14155550100', object_type: 'call' };
-    }
+    case 'outgoing_call':
+      return { text: madeTaskText(data, index) };
+    case 'missed_call':
+      return { phone: makePhone(random).phone, local_phone: '+14155550100', object_type: 'call' };
+    case 'answered_detached_call':
+      return { phone: makePhone(random).phone, object_type: 'call' };
+    case 'voicemail':
+      return {
+        ...{ phone: makePhone(random).phone, local_phone: '+14155550100', object_type: 'call' },
+        ...{ voicemail_url: `https://app.close.com/call/${String(index)}/voicemail/` },
+        voicemail_duration: 3 + random.below(60),
+      };
+    case 'incoming_sms':
+      return { phone: makePhone(random).phone, body_preview: random.pick(sentences) };
+    case 'email_followup':
+      return {
+        subject: random.pick(subjects),
+        body_preview: random.pick(sentences),
+        email_id: null,
+        total_emails_count_in_thread: 1 + random.below(5),
+        object_type: 'emailthread',
+      };
     case 'incoming_email':
       return {
         subject: random.pick(subjects),

@@ -1,5 +1,5 @@
 /** What people do to settings and small records while the sandbox runs. */
-import { textOf, type JsonObject } from '../json.js';
+import type { JsonObject } from '../json.js';
 import { Random } from '../random.js';
 import type { SettingName } from '../records/settings/kinds.js';
 import { familyNames, givenNames, sentences, subjects } from '../records/vocabulary.js';
@@ -7,23 +7,23 @@ import type { World } from './world.js';
 
 type Act = (world: World, random: Random) => void;
 
-function some(world: World, name: SettingName, random: Random): JsonObject | undefined {
-  const all = world.settings.all(name);
-  return all.length === 0 ? undefined : random.pick(all);
+function some(world: World, name: SettingName, random: Random): string | undefined {
+  const ids = world.settings.ids(name);
+  return ids.length === 0 ? undefined : random.pick(ids);
 }
 
 /** An edit of some record of a kind, where there is one. */
 function edit(name: SettingName, values: (random: Random) => JsonObject): Act {
   return (world, random) => {
-    const record = some(world, name, random);
-    if (record) world.settings.update(name, textOf(record.id), values(random));
+    const id = some(world, name, random);
+    if (id !== undefined) world.settings.update(name, id, values(random));
   };
 }
 
 function drop(name: SettingName): Act {
   return (world, random) => {
-    const record = some(world, name, random);
-    if (record) world.settings.delete(name, textOf(record.id));
+    const id = some(world, name, random);
+    if (id !== undefined) world.settings.delete(name, id);
   };
 }
 

@@ -44,6 +44,10 @@ export class OrganizationChanges {
     return `${prefix}_${base62(random, 43)}`;
   }
 
+  setCurrency(currency: string): void {
+    this.organization.currency = currency;
+  }
+
   renameUser(id: string, firstName: string, lastName: string): void {
     const user = needed(this.organization.users, id);
     Object.assign(user, { firstName, lastName, name: `${firstName} ${lastName}` });

@@ -3,7 +3,7 @@
  * started with stands in typed arrays; records made, changed or deleted since stand beside them.
  * The content of a record is not kept at all: it is made from its number when somebody asks.
  */
-import type { IdCodec } from '../ids.js';
+import type { Ids } from '../ids.js';
 import type { JsonObject } from '../json.js';
 import { indexUnordered, OrderedIndex } from './ordered-index.js';
 
@@ -50,7 +50,7 @@ export class RecordTable {
   version = 0;
 
   constructor(
-    readonly ids: IdCodec,
+    readonly ids: Ids,
     private readonly columns: Columns,
     /** Whether the records are numbered in the order of their making. */
     private readonly isNumberedByCreation: boolean,

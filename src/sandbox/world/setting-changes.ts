@@ -42,6 +42,10 @@ export class SettingChanges {
     return this.settings.all(name);
   }
 
+  ids(name: SettingName): string[] {
+    return this.settings.ids(name);
+  }
+
   create(name: SettingName, values: JsonObject = {}): JsonObject {
     return this.told(name, this.settings.create(name, values, this.clock())) ?? {};
   }
@@ -54,6 +58,12 @@ export class SettingChanges {
 
   delete(name: SettingName, id: string): void {
     this.told(name, this.settings.delete(name, id));
+  }
+
+  /** Every opportunity has it, without an event or a new `date_updated` (Close docs, event types). */
+  setCurrency(currency: string): void {
+    this.organization.setCurrency(currency);
+    this.changedLabels();
   }
 
   renameUser(id: string, firstName: string, lastName: string): void {

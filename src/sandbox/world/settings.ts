@@ -31,6 +31,11 @@ export class Settings {
     return Array.from(this.table(name).values(), (record) => this.render(name, record));
   }
 
+  /** In the order of `all`. */
+  ids(name: SettingName): string[] {
+    return [...this.table(name).keys()];
+  }
+
   get(name: SettingName, id: string): JsonObject | undefined {
     const record = this.table(name).get(id);
     return record && this.render(name, record);

@@ -1,5 +1,5 @@
 /** How a change to one record spreads: which times move, which activities come with it. */
-import { packStatusChange, type ActivityType } from './activity-columns.js';
+import { packStatusChange, unpackStatusChange, type ActivityType } from './activity-columns.js';
 import type { JsonObject } from '../json.js';
 import { dateText, MICROS_PER_MS, microsOf, timeText } from '../moment.js';
 import { opportunityRecord } from '../records/opportunity.js';
@@ -17,6 +17,9 @@ interface Times {
   readonly created: number;
   readonly updated: number;
 }
+
+/** The window in which events are consolidated, too (recorded events, 2022). */
+const QUICK_MICROS = 5_000_000;
 
 export class WorldChanges {
   private lastMicros = 0;
@@ -99,10 +102,35 @@ export class WorldChanges {
     const from = this.leadStatus(lead);
     leads.change(lead, fields, updated);
     const to = this.leadStatus(lead);
-    if (from !== to) {
-      this.data.addActivity('LeadStatusChange', packStatusChange(from, to), updated, updated, lead);
-    }
+    if (from !== to) this.changedLeadStatus(lead, from, to, updated);
     return lead;
+  }
+
+  /**
+   * Quick changes become one activity, and one that is quickly taken back takes its activity with
+   * it (Close docs, list of event types).
+   */
+  private changedLeadStatus(lead: number, from: number, to: number, micros: number): void {
+    const { activities } = this.data.tables;
+    const last = activities
+      .laterOf(lead)
+      .filter(
+        (one) => this.data.activityType(one) === 'LeadStatusChange' && activities.isAlive(one),
+      )
+      .at(-1);
+    const isQuick = last !== undefined && micros - activities.createdAt(last) < QUICK_MICROS;
+    if (!isQuick) {
+      this.data.addActivity('LeadStatusChange', packStatusChange(from, to), micros, micros, lead);
+      return;
+    }
+    const first = unpackStatusChange(this.data.activityDetail(last)).from;
+    if (first === to) {
+      this.data.deleteActivity(last, micros);
+      return;
+    }
+    const status = this.data.organization.leadStatuses[to];
+    const next = { new_status_id: status?.id ?? null, new_status_label: status?.label ?? null };
+    activities.change(last, next, micros);
   }
 
   private leadStatus(lead: number): number {
@@ -267,7 +295,6 @@ export class WorldChanges {
     activities.change(activity, { task_text: text });
     const object_id = activities.ids.encode(activity);
     const done = {
-      _type: 'lead',
       is_complete: true,
       object_type: 'taskcompleted',
       object_id,

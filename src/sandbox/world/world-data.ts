@@ -5,12 +5,13 @@
 import { layOutActivities, type ActivityColumns, type ThreadColumns } from './activity-columns.js';
 import { ActivityOrders } from './activity-orders.js';
 import { activityTypes, type ActivityType } from './activity-columns.js';
-import { IdCodec } from '../ids.js';
+import { IdCodec, TwoPrefixIds } from '../ids.js';
 import type { Json } from '../json.js';
 import { layOutLeads, type LeadColumns, type Span } from './lead-columns.js';
 import { MICROS_PER_DAY } from '../moment.js';
 import { makeOrganization, type Organization } from '../records/organization.js';
 import { hashText } from '../random.js';
+import { isPeoplesTask, taskType } from '../records/task.js';
 import { RecordTable, type Columns, type RecordState } from './record-table.js';
 
 export interface WorldSize {
@@ -52,6 +53,7 @@ interface Layout {
   readonly activities: ActivityColumns;
   readonly threads: ThreadColumns;
   readonly ids: Readonly<Record<TableName, IdCodec>>;
+  readonly noticeIds: IdCodec;
 }
 
 export function layOutWorld({ seed: seedText, leads, activities, span }: WorldSize): Layout {
@@ -72,7 +74,8 @@ export function layOutWorld({ seed: seedText, leads, activities, span }: WorldSi
     activities: new IdCodec('acti', seed, 5),
     threads: new IdCodec('acti', seed, 6),
   };
-  return { seed, organization, below, ...laid, ids };
+  const noticeIds = new IdCodec('noti', seed, 9);
+  return { seed, organization, below, ...laid, ids, noticeIds };
 }
 
 interface LaterActivity {
@@ -103,8 +106,11 @@ export class WorldData {
     this.below = below;
     this.activityColumns = activities;
     this.threadColumns = threads;
+    // Tasks that Close makes by itself have another prefix than those of people (Close docs, tasks).
+    const isNotice = (index: number): boolean => !isPeoplesTask(taskType(this, index));
+    const idsOf = { ...ids, tasks: new TwoPrefixIds(ids.tasks, layout.noticeIds, isNotice) };
     const table = (name: TableName, columns: Columns, isNumberedByCreation: boolean): RecordTable =>
-      new RecordTable(ids[name], columns, isNumberedByCreation, (index, lead) =>
+      new RecordTable(idsOf[name], columns, isNumberedByCreation, (index, lead) =>
         this.noteChange(name, index, lead),
       );
     this.tables = {
@@ -178,6 +184,11 @@ export class WorldData {
   isTaskComplete(task: number): boolean {
     const changed = this.tables.tasks.fieldsOf(task)?.is_complete;
     return changed === undefined ? (this.below.tasks.completedBy[task] ?? 0) > 0 : changed === true;
+  }
+
+  /** Whether the data was laid out with the task completed. */
+  wasTaskComplete(task: number): boolean {
+    return this.completionOf(task) !== undefined;
   }
 
   /** The TaskCompleted activity that the data was laid out with for a task. */

@@ -32,6 +32,8 @@ interface Settling {
   /** The lead that another was merged into. */
   readonly merged?: number;
   readonly told?: readonly ToldChange[];
+  /** Whether the log tells nothing of it. */
+  readonly isSilent?: boolean;
 }
 
 export class World {
@@ -170,6 +172,13 @@ export class World {
     this.delete('tasks', id, at);
   }
 
+  /** As Close does to old completed tasks of its own: the task goes without an event. */
+  purgeTask(id: string): void {
+    const index = this.need('tasks', id);
+    this.changes.delete('tasks', index, this.changes.clock());
+    this.settle({ isSilent: true });
+  }
+
   createActivity(type: ActivityType, leadId: string, values: ChangeValues = {}): JsonObject {
     const lead = this.need('leads', leadId);
     return this.changed('activities', this.changes.createActivity(type, lead, values));
@@ -297,7 +306,9 @@ export class World {
     const micros = how.micros ?? clock;
     const touched = this.data.takeChanged();
     const cause = this.nextCause();
-    recordEvents(this.eventLog, this.data, touched, micros, cause, how.merged);
+    if (how.isSilent !== true) {
+      recordEvents(this.eventLog, this.data, touched, micros, cause, how.merged);
+    }
     this.ledger?.write(touched, micros);
     for (const change of how.told ?? []) {
       recordSetting(this.eventLog, change, micros, cause);

@@ -224,8 +224,8 @@ export const webhooks: SettingKind = {
   idLength: 22,
   times: 'naive',
   make: (maker) => {
-    const error = { attempt_number: 1, datetime: '2026-06-19T12:11:39.429745+00:00' };
-    const told = { error: 'HTTPError', event_id: `ev_${base62(maker.random, 22)}` };
+    const event_id = `ev_${base62(maker.random, 22)}`;
+    const attempt = { attempt_number: 1, datetime: '2026-06-19T12:11:39.429745+00:00', event_id };
     return [
       {
         id: maker.id(),
@@ -234,7 +234,10 @@ export const webhooks: SettingKind = {
         events: [{ object_type: 'lead', action: 'updated', extra_filter: null }],
         verify_ssl: true,
         counters: { first_fail: 1, first_success: 1, retry_success: 1 },
-        history: { errors: [{ ...error, ...told, response_status_code: 404 }], successes: [] },
+        history: {
+          errors: [{ ...attempt, error: 'HTTPError', response_status_code: 404 }],
+          successes: [{ ...attempt, error: null, response_status_code: 200 }],
+        },
         health_status: null,
         latest_error: 'Exception name: HTTPError, Status code: 404',
         pause_reason: null,

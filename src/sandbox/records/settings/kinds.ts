@@ -18,7 +18,7 @@ export const settingKinds = {
   custom_objects: {
     ...customization.customObjects,
     render: (data, record): JsonObject =>
-      withCustomChanges(data, 'custom_object_type', { ...record }),
+      withCustomChanges(data, 'custom_object_type', { ...record }, record),
   } satisfies SettingKind,
   phone_numbers: communication.phoneNumbers,
   blocked_phone_numbers: communication.blockedPhoneNumbers,
