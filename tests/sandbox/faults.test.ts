@@ -1,7 +1,6 @@
-import { createServer } from 'node:http';
+import { Agent, createServer, request } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { gunzipSync } from 'node:zlib';
-import { request } from 'node:http';
 import { afterEach, describe, expect, it } from 'vitest';
 import type { SandboxOptions } from '../../src/sandbox/options.js';
 import { startSandbox, type Sandbox } from '../../src/sandbox/sandbox.js';
@@ -112,6 +111,37 @@ describe('connections', () => {
     const { bytes, headers, isComplete } = await raw(`${url}/lead/`, 300);
     expect(bytes.length).toBe(Number(headers['content-length']) - 1);
     expect(isComplete).toBe(false);
+  });
+
+  it('break behind a good answer, without having said so', async () => {
+    const { url } = await faulty(['lost-keep-alive=1']);
+    const agent = new Agent({ keepAlive: true, maxSockets: 1 });
+    const { hostname, port, pathname } = new URL(`${url}/user/`);
+    const headers = { authorization: basic(KEY) };
+    const once = (): Promise<string> =>
+      new Promise((resolve) => {
+        const call = request({ hostname, port, path: pathname, headers, agent }, (response) => {
+          const { connection } = response.headers;
+          response.resume().on('end', () => {
+            resolve(call.reusedSocket ? 'reused' : String(connection));
+          });
+        });
+        call.on('error', () => {
+          resolve('broken');
+        });
+        call.end();
+      });
+    expect(await once()).toBe('keep-alive');
+    // Whoever was quicker: the caller finds the connection gone, or it breaks under him.
+    expect(['keep-alive', 'broken']).toContain(await once());
+    agent.destroy();
+  });
+
+  it('never end', async () => {
+    const { url } = await faulty(['endless-body=1']);
+    const { bytes, isComplete } = await raw(`${url}/user/`, 200);
+    expect(isComplete).toBe(false);
+    expect(bytes.length).toBeGreaterThan(1_000_000);
   });
 
   it('drip the whole body in pieces', async () => {

@@ -105,6 +105,18 @@ describe('paging', () => {
     expect((await ask(url, `/task/${textOf(open?.id)}/`)).body).toEqual(done);
   });
 
+  it('gives transcripts of calls only where they are named', async () => {
+    const { url } = sandbox;
+    const calls = await drain(url, '/activity/call/');
+    expect(calls.some((call) => 'recording_transcript' in call)).toBe(false);
+    const named = await drain(url, '/activity/call/', { _fields: 'id,recording_transcript' });
+    const recorded = new Set(ids(calls.filter(({ has_recording }) => has_recording === true)));
+    expect(recorded.size).toBeGreaterThan(0);
+    for (const call of named) {
+      expect(call.recording_transcript !== null).toBe(recorded.has(textOf(call.id)));
+    }
+  });
+
   it('filters and sorts by what Close documents', async () => {
     const { url, world } = sandbox;
     const ends = { date_won__gte: '2026-03-01', date_won__lt: '2026-06-01' };

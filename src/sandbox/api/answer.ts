@@ -2,8 +2,11 @@
 import type { ServerResponse } from 'node:http';
 import type { JsonObject } from '../json.js';
 
-/** `cut` breaks the connection half-way, `early` ends there as if all were sent, `stall` stops. */
-export type Delivery = 'whole' | 'cut' | 'early' | 'stall' | 'drip';
+/**
+ * `cut` breaks the connection half-way, `early` ends there as if all were sent, `stall` stops,
+ * `endless` never does, `hang-up` breaks the connection behind a good answer without a word.
+ */
+export type Delivery = 'whole' | 'cut' | 'early' | 'stall' | 'drip' | 'endless' | 'hang-up';
 
 export interface Answer {
   readonly status: number;
@@ -20,6 +23,7 @@ export interface Asked {
 }
 export type Alteration = (answer: Answer, asked: Asked) => Answer;
 
+const SPACES = Buffer.alloc(64_000, ' ');
 const DRIP_BYTES = 512;
 const DRIP_EVERY_MS = 20;
 
@@ -35,7 +39,8 @@ export function alterJson(alter: (body: JsonObject, asked: Asked) => JsonObject)
 export function deliver(outgoing: ServerResponse, answer: Answer, isHead: boolean): void {
   const { status, bytes, delivery } = answer;
   const headers: Record<string, string> = { ...answer.headers };
-  if (delivery !== 'early') headers['content-length'] ??= String(bytes.length);
+  if (delivery !== 'early' && delivery !== 'endless')
+    headers['content-length'] ??= String(bytes.length);
   outgoing.writeHead(status, headers);
   const half = bytes.subarray(0, Math.ceil(bytes.length / 2));
   switch (delivery) {
@@ -51,8 +56,30 @@ export function deliver(outgoing: ServerResponse, answer: Answer, isHead: boolea
     case 'stall':
       outgoing.write(bytes.subarray(0, -1));
       return;
+    case 'hang-up': {
+      // An answer that is finished has let go of its socket.
+      const { socket } = outgoing;
+      outgoing.end(bytes, () => socket?.destroy());
+      return;
+    }
+    case 'endless':
+      outgoing.write(half);
+      fill(outgoing);
+      return;
     case 'drip':
       drip(outgoing, bytes, 0);
+  }
+}
+
+/** Spaces for ever, as fast as the caller takes them. */
+function fill(outgoing: ServerResponse): void {
+  if (outgoing.destroyed) return;
+  const isTaken = outgoing.write(SPACES);
+  if (isTaken) setImmediate(fill, outgoing);
+  else {
+    outgoing.once('drain', () => {
+      fill(outgoing);
+    });
   }
 }
 

@@ -80,6 +80,12 @@ const connections: Readonly<Record<string, FaultKind>> = {
   'cut-body': everyNth('the connection breaks in the middle of the body', 5, delivered('cut')),
   'early-end': everyNth('half the body, properly ended', 5, delivered('early')),
   stall: everyNth('all but the last byte, then nothing', 10, delivered('stall')),
+  'lost-keep-alive': everyNth(
+    'the connection breaks behind a good answer',
+    1,
+    delivered('hang-up'),
+  ),
+  'endless-body': everyNth('a body that never ends', 10, delivered('endless')),
   drip: everyNth('the body in small pieces, slowly', 5, delivered('drip')),
 };
 
