@@ -260,6 +260,23 @@ describe('custom fields', () => {
     ]);
   });
 
+  it('deleted: the values that it always had are gone, too, and no others change', () => {
+    const { world } = sandbox;
+    const field = world.data.organization.customFields.lead.find(
+      ({ name }) => name === 'Background',
+    );
+    const key = `custom.${field?.id ?? ''}`;
+    const before = [...world.leads()];
+    expect(before.some((lead) => key in lead)).toBe(true);
+    world.settings.deleteCustomField('lead', field?.id ?? '');
+    const after = [...world.leads()];
+    for (const lead of before) {
+      delete lead[key];
+      delete (lead.custom as JsonObject).Background;
+    }
+    expect(after).toEqual(before);
+  });
+
   it('of one name on leads lose one of them in the old form', () => {
     const { world } = sandbox;
     const one = world.settings.createCustomField('lead', { name: 'Twin' });

@@ -1,7 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, it, vi } from 'vitest';
 import { IdCodec } from '../../src/sandbox/ids.js';
-import { textOf } from '../../src/sandbox/json.js';
+import { textOf, type JsonObject } from '../../src/sandbox/json.js';
+import { settingKinds, type SettingName } from '../../src/sandbox/records/settings/kinds.js';
 import { LiveChanges } from '../../src/sandbox/world/live-changes.js';
 import { microsOf, timeText } from '../../src/sandbox/moment.js';
 import { indexUnordered, OrderedIndex } from '../../src/sandbox/world/ordered-index.js';
@@ -16,8 +17,16 @@ function makeWorld(seed: string, now = (): Date => NEW_YEAR): World {
 }
 
 function dump(world: World): string {
-  const lists = [world.leads(), world.activities(), world.emailThreads(), world.contacts()];
-  lists.push(world.opportunities(), world.tasks());
+  const lists: Iterable<JsonObject>[] = [
+    world.leads(),
+    world.activities(),
+    world.emailThreads(),
+    world.contacts(),
+  ];
+  lists.push(world.opportunities(), world.tasks(), world.events());
+  for (const name of Object.keys(settingKinds) as SettingName[]) {
+    lists.push(world.settings.all(name));
+  }
   return lists.map((list) => JSON.stringify([...list])).join('\n');
 }
 
