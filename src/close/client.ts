@@ -10,7 +10,7 @@ import { checkBaseUrl, isLoopback } from './base-url.js';
 import { sleep as realSleep, startDeadline, type Sleep } from './pause.js';
 import { endpointGroup, pathPattern, readRateLimit, readRetryAfterMs } from './rate-limit.js';
 import { refusalError } from './refusal.js';
-import { describeRequest, type ClosePath, type QueryParams } from './request.js';
+import { describeRequest, type ClosePath, type QueryParams, type Question } from './request.js';
 import { isStaleConnection, readTransportFault, transportError } from './transport-error.js';
 
 export interface CloseClientOptions {
@@ -56,6 +56,8 @@ export interface CloseClient {
    * a CLOSE_ code, or the signal's reason when `signal` aborts.
    */
   get(path: ClosePath, params: QueryParams, signal: AbortSignal): Promise<Answer>;
+  /** POST of a question (`/data/search/`): like `get` it changes nothing and may be repeated. */
+  post(path: ClosePath, body: JsonRecord, signal: AbortSignal): Promise<Answer>;
   /** Closes idle connections. */
   close(): void;
 }
@@ -77,8 +79,9 @@ export function createCloseClient(options: CloseClientOptions): CloseClient {
     return waitMs;
   }
 
-  async function get(path: ClosePath, params: QueryParams, signal: AbortSignal): Promise<Answer> {
-    const group = endpointGroup('GET', path);
+  async function ask(question: Question, signal: AbortSignal): Promise<Answer> {
+    const { path } = question;
+    const group = endpointGroup(question.method, path);
     const pattern = pathPattern(path);
     let waitedMs = 0;
     let requests = 0;
@@ -89,7 +92,7 @@ export function createCloseClient(options: CloseClientOptions): CloseClient {
         waitedMs += await pause(group, Math.ceil(waitMs), waitedMs, signal);
         continue;
       }
-      const { answer, tries } = await sender.send(path, params, signal);
+      const { answer, tries } = await sender.send(question, signal);
       requests += tries;
       const limit = readRateLimit(answer.header);
       if (limit !== undefined) await budget.learn(group, limit);
@@ -112,7 +115,12 @@ export function createCloseClient(options: CloseClientOptions): CloseClient {
     }
   }
 
-  return { connection, get, close: () => sender.close() };
+  return {
+    connection,
+    get: (path, params, signal) => ask({ method: 'GET', path, params }, signal),
+    post: (path, body, signal) => ask({ method: 'POST', path, body }, signal),
+    close: () => sender.close(),
+  };
 }
 
 function rateLimited(group: string, waitMs: number): ClosehaulError {
@@ -120,11 +128,7 @@ function rateLimited(group: string, waitMs: number): ClosehaulError {
 }
 
 interface Sender {
-  send(
-    path: ClosePath,
-    params: QueryParams,
-    signal: AbortSignal,
-  ): Promise<{ answer: RawAnswer; tries: number }>;
+  send(question: Question, signal: AbortSignal): Promise<{ answer: RawAnswer; tries: number }>;
   close(): void;
 }
 
@@ -156,8 +160,8 @@ function createSender(options: CloseClientOptions, bytesMax: number): Sender {
     ...(isLoopback(baseUrl) ? { proxy: false as const } : {}),
   });
 
-  async function send(path: ClosePath, params: QueryParams, signal: AbortSignal) {
-    const request = describeRequest(`${baseUrl}${path}`, params);
+  async function send(question: Question, signal: AbortSignal) {
+    const request = describeRequest(baseUrl, question);
     // One deadline for both tries. axios' own `timeout` starts anew with each byte.
     const deadline = startDeadline(timeoutMs, signal);
     try {
@@ -173,7 +177,7 @@ function createSender(options: CloseClientOptions, bytesMax: number): Sender {
         } catch (error) {
           if (tries === 1 && !deadline.signal.aborted && isStaleConnection(error)) continue;
           signal.throwIfAborted();
-          const pattern = pathPattern(path);
+          const pattern = pathPattern(question.path);
           const fault = deadline.isOver()
             ? ({ is: 'down', kind: 'timeout' } as const)
             : readTransportFault(error);

@@ -1,5 +1,5 @@
 import type { CustomFieldDefinition } from '../core/ports.js';
-import { ClosehaulError } from '../errors.js';
+import { isAbsent } from './absent.js';
 import type { CloseClient } from './client.js';
 import { fetchListPage, fieldText } from './list-page.js';
 
@@ -36,12 +36,4 @@ export async function fetchCustomFields(
     if (isAbsent(error)) return null;
     throw error;
   }
-}
-
-/** True when Close does not have the list, or not for this key. */
-export function isAbsent(error: unknown): boolean {
-  return (
-    error instanceof ClosehaulError &&
-    (error.code === 'CLOSE_FORBIDDEN' || error.code === 'CLOSE_NOT_FOUND')
-  );
 }

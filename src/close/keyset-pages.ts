@@ -1,10 +1,10 @@
 import { z } from 'zod';
-import { floorToMinute, type Instant } from '../core/instant.js';
+import { floorToMinute } from '../core/instant.js';
 import type { Page } from '../core/ports.js';
 import type { JsonRecord } from '../core/record.js';
 import type { Position, Slice } from '../core/stream.js';
 import { ClosehaulError } from '../errors.js';
-import { clockOf, type CloseList } from './list-page.js';
+import { clockOf, lowestOfTail, type CloseList } from './list-page.js';
 import { instantSchema, readPosition, skipStateSchema } from './position.js';
 import { pathPattern } from './rate-limit.js';
 import type { QueryParams } from './request.js';
@@ -133,16 +133,6 @@ function advance(
   const minute = floorToMinute(readUpTo);
   const repeated = rows.filter((row) => (clockOf(row, list.clockField) ?? minute) >= minute);
   return repeated.length * 2 <= rows.length ? (reanchor(next) ?? next) : next;
-}
-
-/**
- * The lowest clock among the last rows. Not the highest: the search index lags, so a row that was
- * edited a moment ago can stand at its old place and show its new clock.
- */
-function lowestOfTail(list: CloseList, rows: readonly JsonRecord[]): Instant | undefined {
-  const tail = rows.slice(-Math.max(1, Math.floor(rows.length / 20)));
-  const clocks = tail.flatMap((row) => clockOf(row, list.clockField) ?? []);
-  return clocks.sort()[0];
 }
 
 /** What this page proves of the query. One row in ten may stand out of order: see above. */

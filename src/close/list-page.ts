@@ -1,7 +1,7 @@
 import { parseInstant, type Instant } from '../core/instant.js';
 import { ExactNumber, isJsonRecord, type JsonRecord } from '../core/record.js';
 import { ClosehaulError } from '../errors.js';
-import type { CloseClient } from './client.js';
+import type { Answer, CloseClient } from './client.js';
 import { pathPattern } from './rate-limit.js';
 import type { ClosePath, QueryParams } from './request.js';
 
@@ -11,7 +11,8 @@ export interface CloseWarning {
     | 'CLOSE_FILTER_IGNORED'
     | 'CLOSE_ORDER_IGNORED'
     | 'CLOSE_PART_SKIPPED'
-    | 'CLOSE_POSITION_UNREADABLE';
+    | 'CLOSE_POSITION_UNREADABLE'
+    | 'CLOSE_EVENTS_EXPIRED';
   /** Path without ids. */
   readonly path: string;
   /** Names and numbers only, as in the catalogue of errors. */
@@ -30,6 +31,10 @@ export interface CloseList {
   readonly pageSize: number;
   readonly signal: AbortSignal;
   readonly warn: Warn;
+  /** Fields of every request, beside those that page it. */
+  readonly params?: QueryParams;
+  /** Where the rows are, when not under `data`. */
+  readonly pick?: (body: JsonRecord) => readonly JsonRecord[];
 }
 
 /** One answer of a list. */
@@ -47,11 +52,19 @@ export interface ListPage {
  * Throws CLOSE_UNEXPECTED_BODY when `data` is no list of objects, and what the client throws.
  */
 export async function fetchListPage(
-  list: Pick<CloseList, 'client' | 'path' | 'signal'>,
-  params: QueryParams,
+  list: Pick<CloseList, 'client' | 'path' | 'signal' | 'params' | 'pick'>,
+  paging: QueryParams,
 ): Promise<ListPage> {
-  const { body, bytes, requests } = await list.client.get(list.path, params, list.signal);
-  const data = body['data'];
+  const params = { ...list.params, ...paging };
+  return readListPage(list, await list.client.get(list.path, params, list.signal));
+}
+
+/** Throws CLOSE_UNEXPECTED_BODY when `data` is no list of objects. */
+export function readListPage(
+  list: Pick<CloseList, 'path' | 'pick'>,
+  { body, bytes, requests }: Answer,
+): ListPage {
+  const data = list.pick === undefined ? body['data'] : list.pick(body);
   if (!Array.isArray(data) || !(data as readonly JsonRecord[]).every((row) => isJsonRecord(row))) {
     throw new ClosehaulError('CLOSE_UNEXPECTED_BODY', {
       path: pathPattern(list.path),
@@ -74,6 +87,19 @@ export async function fetchListPage(
 export function clockOf(row: JsonRecord, clockField: string): Instant | undefined {
   const value = row[clockField];
   return typeof value === 'string' ? parseInstant(value) : undefined;
+}
+
+/**
+ * The lowest clock among the last rows. Not the highest: the search index lags, so a row that was
+ * edited a moment ago can stand at its old place and show its new clock.
+ */
+export function lowestOfTail(
+  list: Pick<CloseList, 'clockField'>,
+  rows: readonly JsonRecord[],
+): Instant | undefined {
+  const tail = rows.slice(-Math.max(1, Math.floor(rows.length / 20)));
+  const clocks = tail.flatMap((row) => clockOf(row, list.clockField) ?? []);
+  return clocks.sort()[0];
 }
 
 /** A field of a row as text, for comparison only. */

@@ -3,11 +3,12 @@ import { isJsonRecord, type JsonRecord, type JsonValue } from '../core/record.js
 import type { Position, Slice } from '../core/stream.js';
 import { ClosehaulError } from '../errors.js';
 import type { CloseClient } from './client.js';
-import { fetchCustomFields, isAbsent } from './custom-fields.js';
-import { keysetPages } from './keyset-pages.js';
-import type { CloseList, Warn } from './list-page.js';
-import { CLOSE_STREAMS, type ClosePart, type CloseStream } from './streams.js';
-import { windowPages } from './window-pages.js';
+import { isAbsent } from './absent.js';
+import { fetchCustomFields } from './custom-fields.js';
+import type { Warn } from './list-page.js';
+import { PartReader } from './part-reader.js';
+import type { ClosePart, CloseStream } from './stream-part.js';
+import { CLOSE_STREAMS } from './streams.js';
 
 export interface CloseSourceOptions {
   readonly client: CloseClient;
@@ -19,6 +20,8 @@ export interface CloseSourceOptions {
    * on every list read here. A larger one saves few requests and makes pages of mails too large.
    */
   readonly pageSize?: number;
+  /** Milliseconds since 1970. */
+  readonly nowMs?: () => number;
 }
 
 /** Close as a Source. Errors are the client's, and those of the paging strategies. */
@@ -27,22 +30,31 @@ export function createCloseSource(options: CloseSourceOptions): Source {
   const streams = options.streams ?? CLOSE_STREAMS;
   const pageSize = options.pageSize ?? 100;
 
+  let known: Promise<Identity> | undefined;
+  const organizationId = async (signal: AbortSignal): Promise<string> => {
+    known ??= identify(client, signal);
+    // A failure must be asked again, and a cancelled question is not an answer.
+    known.catch(() => (known = undefined));
+    return (await known).organizationId;
+  };
+  const nowMs = options.nowMs ?? Date.now;
+  const reader = new PartReader({ client, warn, streams, pageSize, nowMs, organizationId });
+
   async function* fetchPages(
     slice: Slice,
     position: Position | null,
     signal: AbortSignal,
+    effectsOn?: ReadonlySet<string>,
   ): AsyncGenerator<Page> {
     const { stream, part } = findPart(streams, slice);
-    const { clockField } = stream;
-    const list: CloseList = { client, path: part.path, clockField, pageSize, signal, warn };
-    const pages = part.method === 'keyset' ? keysetPages : windowPages;
     try {
-      yield* pages(list, slice, position);
+      yield* reader.pages(stream, part, slice, position, { signal, effectsOn });
     } catch (error) {
       if (!part.isOptional || !isAbsent(error)) throw error;
-      const message = 'Close does not have this list for this key; it is left out.';
-      warn({ code: 'CLOSE_PART_SKIPPED', path: part.path, message });
-      yield { records: [], next: null, totalRecords: null, requests: 1 };
+      const note = `${error.message} ${error.next}`;
+      warn({ code: 'CLOSE_PART_SKIPPED', path: pathOf(part), message: note });
+      const nothing = { records: [], next: null, totalRecords: null, requests: 1 };
+      yield { ...nothing, note, isSkipped: true };
     }
   }
 
@@ -75,6 +87,20 @@ async function identify(client: CloseClient, signal: AbortSignal): Promise<Ident
     });
   }
   return { organizationId, userId };
+}
+
+/** The path of a part, for messages. */
+function pathOf(part: ClosePart): string {
+  switch (part.method) {
+    case 'search':
+      return '/data/search/';
+    case 'list':
+      return part.queries[0]?.path ?? '';
+    case 'fan-out':
+      return part.parents.path;
+    default:
+      return part.path;
+  }
 }
 
 function findPart(

@@ -1,40 +1,22 @@
-import { HOUR_MS, MINUTE_MS } from '../core/instant.js';
-import type { SourcePart, SourceStream } from '../core/ports.js';
-import type { ClosePath } from './request.js';
-
-/** One list of Close and how it is paged. */
-export interface ClosePart extends SourcePart {
-  readonly path: ClosePath;
-  /** keyset-pages.ts or window-pages.ts. */
-  readonly method: 'keyset' | 'window';
-  /** A list that not every account or key has: 403 and 404 skip it with a warning. */
-  readonly isOptional: boolean;
-}
-
-export interface CloseStream extends SourceStream {
-  readonly parts: readonly ClosePart[];
-}
-
-/**
- * Stitch's tap reads a day again, to see calls and meetings finished that it had met half done;
- * activity lists cannot be filtered by their last change (tap-closeio README).
- */
-const ACTIVITY_OVERLAP_MS = 24 * HOUR_MS;
-
-/**
- * Close's search index lags by seconds, and Close itself advises to read the latest five minutes of
- * its event log again (docs, resources/events). Minutes are also the search's precision.
- */
-const LEAD_OVERLAP_MS = 5 * MINUTE_MS;
-
-const activityPart = {
-  method: 'window',
-  // A month keeps `_skip` short on busy accounts, and a year takes 13 slices.
-  sliceDays: 30,
-  overlapMs: ACTIVITY_OVERLAP_MS,
-  // A synced meeting's `date_created` is its start, which may lie ahead (recordings of 2025).
-  readsFuture: true,
-} as const;
+import type { CloseStream } from './stream-part.js';
+import {
+  ACTIVITY_TYPES,
+  LIST_EVERY_MS,
+  SMART_VIEW_LISTS,
+  BULK_ACTION_LISTS,
+  CUSTOM_FIELD_LISTS,
+  VOLATILE_ACTIVITY_FIELDS,
+  activityPart,
+  eventPart,
+  fanOut,
+  formerUsers,
+  memberships,
+  listOf,
+  ownClock,
+  under,
+  upserted,
+  withArchived,
+} from './stream-kinds.js';
 
 /**
  * THE list of streams: what is read from Close, from where and how. Read on 2026-11-23 from Close's
@@ -52,14 +34,13 @@ export const CLOSE_STREAMS: readonly CloseStream[] = [
     customFields: { own: 'lead', nested: { contacts: 'contact', opportunities: 'opportunity' } },
     parts: [
       {
+        ...ownClock,
         name: 'lead',
         path: '/lead/',
         method: 'keyset',
         isOptional: false,
-        // The keyset finds its own way from any start, and ends at "now".
-        sliceDays: null,
-        overlapMs: LEAD_OVERLAP_MS,
-        readsFuture: false,
+        carries: { stream: 'contacts', field: 'contacts', closes: 'lead' },
+        follows: { by: 'clock', types: { lead: '/lead/:id/' } },
       },
     ],
   },
@@ -69,46 +50,295 @@ export const CLOSE_STREAMS: readonly CloseStream[] = [
     key: 'id',
     versionField: 'date_updated',
     clockField: 'date_created',
-    volatileFields: [
-      // Copies of a user's, a template's, a sequence's, a form's name: renaming that changes them
-      // in every activity, without moving its date_updated.
-      'created_by_name',
-      'updated_by_name',
-      'user_name',
-      'task_assigned_to_name',
-      'contact_name',
-      'lead_name',
-      'template_name',
-      'sequence_name',
-      'form_name',
-      'integration_name',
-      // Copies of a status and its pipeline.
-      'old_status_label',
-      'new_status_label',
-      'old_status_type',
-      'new_status_type',
-      'old_pipeline_name',
-      'new_pipeline_name',
-      // The organization's currency, and what is computed from it.
-      'opportunity_value_currency',
-      'opportunity_value_formatted',
-      // Computed from the number beside it.
-      'local_phone_formatted',
-      'remote_phone_formatted',
-      'local_country_iso',
-      'remote_country_iso',
-      // True while a call runs; its end is told by `status`.
-      'is_joinable',
-      // The call's id under the application's host: recordings show one call under two hosts. That
-      // there is a recording is told by has_recording and the durations.
-      'recording_url',
-      'voicemail_url',
-    ],
+    volatileFields: VOLATILE_ACTIVITY_FIELDS,
     customFields: { own: 'activity', nested: {} },
     parts: [
-      { ...activityPart, name: 'activity', path: '/activity/', isOptional: false },
-      // `/activity/` gives the single mails and leaves their threads out.
-      { ...activityPart, name: 'emailthread', path: '/activity/emailthread/', isOptional: true },
+      {
+        ...activityPart,
+        name: 'activity',
+        path: '/activity/',
+        isOptional: false,
+        follows: { by: 'id', types: ACTIVITY_TYPES, batch: { path: '/activity/' } },
+      },
+      {
+        // `/activity/` gives the single mails and leaves their threads out.
+        ...activityPart,
+        name: 'emailthread',
+        path: '/activity/emailthread/',
+        isOptional: true,
+        follows: {
+          by: 'id',
+          types: { 'activity.email_thread': '/activity/emailthread/:id/' },
+          batch: { path: '/activity/emailthread/' },
+        },
+      },
+    ],
+  },
+  {
+    name: 'contacts',
+    ...upserted,
+    customFields: { own: 'contact', nested: {} },
+    parts: [
+      {
+        // A contact's edit moves its lead's clock (recordings of 2026), and `/contact/` itself takes
+        // no filter at all. Mostly closed by the leads, which carry them.
+        ...ownClock,
+        name: 'lead',
+        method: 'keyset',
+        path: '/lead/',
+        params: { _fields: ['id', 'date_updated', 'contacts'] },
+        unnest: 'contacts',
+        isOptional: true,
+        follows: { by: 'clock', types: { contact: '/contact/:id/' } },
+      },
+      {
+        // The few that belong to no lead.
+        ...ownClock,
+        name: 'search',
+        method: 'search',
+        objectType: 'contact',
+        fields: ['id', 'lead_id', 'date_updated'],
+        without: { field: 'lead_id', path: '/contact/:id/' },
+        isOptional: true,
+        everyMs: LIST_EVERY_MS,
+      },
+    ],
+  },
+  {
+    // An edit of an opportunity does not move its lead's clock.
+    name: 'opportunities',
+    ...upserted,
+    customFields: { own: 'opportunity', nested: {} },
+    parts: [
+      {
+        ...ownClock,
+        name: 'opportunity',
+        method: 'window',
+        path: '/opportunity/',
+        params: { _order_by: 'date_updated' },
+        isOptional: true,
+        follows: { by: 'clock', types: { opportunity: '/opportunity/:id/' } },
+      },
+    ],
+  },
+  {
+    name: 'tasks',
+    ...upserted,
+    parts: [
+      {
+        ...ownClock,
+        name: 'task',
+        method: 'window',
+        path: '/task/',
+        // Without it Close gives tasks of the type `lead` alone.
+        params: { _type: 'all' },
+        isOptional: true,
+        follows: {
+          by: 'clock',
+          types: { 'task.*': '/task/:id/' },
+          batch: { path: '/task/', params: { _type: 'all' } },
+        },
+      },
+    ],
+  },
+  {
+    name: 'users',
+    ...upserted,
+    parts: [listOf([{ path: '/user/' }, { ...memberships, pick: formerUsers }], 'membership')],
+  },
+  {
+    name: 'memberships',
+    ...upserted,
+    parts: [
+      listOf(
+        [{ ...memberships, pick: under('memberships', 'inactive_memberships') }],
+        'membership',
+      ),
+    ],
+  },
+  {
+    name: 'roles',
+    ...upserted,
+    parts: [listOf('/role/')],
+  },
+  {
+    // The list leaves the members out.
+    name: 'groups',
+    ...upserted,
+    parts: [
+      {
+        ...fanOut,
+        everyMs: LIST_EVERY_MS,
+        parents: { path: '/group/' },
+        each: { item: '/group/:id/' },
+        follows: { by: 'id', types: { group: '/group/:id/' } },
+      },
+    ],
+  },
+  {
+    name: 'organizations',
+    ...upserted,
+    parts: [listOf([{ path: '/organization/:organization/', pick: (body) => [body] }])],
+  },
+  {
+    name: 'lead_statuses',
+    ...upserted,
+    parts: [listOf('/status/lead/', 'status.lead')],
+  },
+  {
+    name: 'opportunity_statuses',
+    ...upserted,
+    parts: [listOf('/status/opportunity/', 'status.opportunity')],
+  },
+  {
+    name: 'pipelines',
+    ...upserted,
+    parts: [listOf('/pipeline/', 'status.opportunity')],
+  },
+  {
+    name: 'custom_fields',
+    ...upserted,
+    parts: [listOf(CUSTOM_FIELD_LISTS, 'custom_fields.*')],
+  },
+  {
+    name: 'custom_activity_types',
+    ...upserted,
+    parts: [listOf('/custom_activity/', 'custom_activity_type')],
+  },
+  {
+    name: 'custom_object_types',
+    ...upserted,
+    parts: [listOf('/custom_object_type/', 'custom_object_type')],
+  },
+  {
+    // The list wants a lead for each request, so the search stands in for it.
+    name: 'custom_objects',
+    ...upserted,
+    customFields: { own: 'custom_object_type', nested: {} },
+    parts: [
+      {
+        ...ownClock,
+        name: 'search',
+        method: 'search',
+        objectType: 'custom_object',
+        fields: [
+          ...['id', 'name', 'lead_id', 'organization_id', 'custom_object_type_id', 'custom'],
+          ...['created_by', 'updated_by', 'date_created', 'date_updated'],
+        ],
+        isOptional: true,
+        everyMs: LIST_EVERY_MS,
+        follows: { by: 'id', types: { custom_object: '/custom_object/:id/' } },
+      },
+    ],
+  },
+  {
+    name: 'email_templates',
+    ...upserted,
+    parts: [listOf(withArchived('/email_template/'), 'email_template')],
+  },
+  {
+    name: 'sms_templates',
+    ...upserted,
+    parts: [listOf(withArchived('/sms_template/'), 'sms_template')],
+  },
+  {
+    name: 'connected_accounts',
+    ...upserted,
+    parts: [listOf('/connected_account/')],
+  },
+  {
+    name: 'send_as',
+    ...upserted,
+    parts: [listOf('/send_as/')],
+  },
+  {
+    name: 'sequences',
+    ...upserted,
+    parts: [listOf('/sequence/', 'sequence')],
+  },
+  {
+    // Close wants a sequence, a contact or a lead with each request (changelog of 2021-03-31).
+    name: 'sequence_subscriptions',
+    ...upserted,
+    parts: [
+      {
+        ...fanOut,
+        parents: { path: '/sequence/' },
+        each: { list: '/sequence_subscription/', by: 'sequence_id' },
+        follows: {
+          by: 'id',
+          types: { sequence_subscription: '/sequence_subscription/:id/' },
+        },
+      },
+    ],
+  },
+  {
+    name: 'smart_views',
+    ...upserted,
+    // Without the types Close gives those of leads alone.
+    parts: [listOf(SMART_VIEW_LISTS, 'saved_search')],
+  },
+  {
+    name: 'integration_links',
+    ...upserted,
+    parts: [listOf('/integration_link/')],
+  },
+  {
+    name: 'dialer',
+    ...upserted,
+    parts: [listOf('/dialer/')],
+  },
+  {
+    name: 'phone_numbers',
+    ...upserted,
+    parts: [listOf('/phone_number/', 'phone_number')],
+  },
+  {
+    name: 'bulk_actions',
+    ...upserted,
+    parts: [listOf(BULK_ACTION_LISTS, 'bulk_action.*')],
+  },
+  {
+    name: 'exports',
+    ...upserted,
+    parts: [listOf('/export/', 'export.*')],
+  },
+  {
+    name: 'webhooks',
+    ...upserted,
+    parts: [listOf('/webhook/')],
+  },
+  {
+    name: 'outcomes',
+    ...upserted,
+    parts: [listOf('/outcome/')],
+  },
+  {
+    // Close wants an object or a thread with each request.
+    name: 'comments',
+    ...upserted,
+    parts: [
+      {
+        ...fanOut,
+        parents: { path: '/comment_thread/' },
+        each: { list: '/comment/', by: 'thread_id' },
+        follows: { by: 'id', types: { comment: '/comment/:id/' } },
+      },
+    ],
+  },
+  {
+    name: 'event_log',
+    loading: 'append',
+    key: 'id',
+    versionField: 'date_updated',
+    clockField: 'date_updated',
+    // Missing from an event that is older than an hour, for a key that is no administrator's.
+    volatileFields: ['data', 'previous_data'],
+    customFields: null,
+    parts: [
+      // What is in the tables already needs no effects; what happens from now on does.
+      { ...eventPart, name: 'past', lane: 'history', hasEffects: false },
+      { ...eventPart, name: 'changes', lane: 'live', hasEffects: true },
     ],
   },
 ];

@@ -1,3 +1,4 @@
+import type { Instant } from './instant.js';
 import type { JsonRecord } from './record.js';
 import type { Position, Slice, StreamShape } from './stream.js';
 
@@ -15,6 +16,43 @@ export interface Page {
   readonly totalRecords: number | null;
   /** HTTP requests that this page took, the retried ones included. */
   readonly requests: number;
+  /** What this page tells of other streams; loaded with it or not at all. */
+  readonly effects?: readonly Effect[];
+  /** On the last page of a list that was read whole: the records that are still there. */
+  readonly pass?: CompletePass;
+  /** What a person should know of this slice: that the key may not read it, that a part is lost. */
+  readonly note?: string;
+  /** Nothing could be read, so the bookmark stays; the next sync tries again. */
+  readonly isSkipped?: boolean;
+}
+
+/** Records and deletes of another stream than the page's own. */
+export interface Effect {
+  readonly stream: string;
+  readonly records: readonly JsonRecord[];
+  readonly tombstones: readonly Tombstone[];
+  /**
+   * A part of that stream which needs no reading of its own for the range of this slice, since all
+   * of its records come as effects: its slice closes together with this one.
+   */
+  readonly closes?: string;
+}
+
+/** That a record was deleted, or merged into another one. */
+export interface Tombstone {
+  readonly key: string;
+  readonly deletedAt: Instant;
+  /** Id of the user who did it; null when Close did it by itself. */
+  readonly deletedBy: string | null;
+  /** Key of the record that took its place. */
+  readonly mergedInto: string | null;
+}
+
+/** What has vanished is concluded from a complete pass only. */
+export interface CompletePass {
+  readonly keys: readonly string[];
+  /** What was received after the pass began may well be missing from it. */
+  readonly startedAt: Instant;
 }
 
 export interface SourceStream extends StreamShape {
@@ -30,6 +68,19 @@ export interface SourcePart {
   readonly overlapMs: number;
   /** Whether a sync looks past "now" too, for records that are dated in the future (meetings). */
   readonly readsFuture: boolean;
+  /** How it is read from the source, for people. */
+  readonly method?: string;
+  /** The lane it belongs to; absent = both. */
+  readonly lane?: 'history' | 'live';
+  /** The live lane reads it no more often than this, in milliseconds; absent = in each sync. */
+  readonly everyMs?: number;
+  /**
+   * Changes of its records come as effects of the event log. While that can be read, the live lane
+   * looks back and ahead no further than the event log does.
+   */
+  readonly followsEvents?: boolean;
+  /** How long the source keeps its records, in milliseconds; absent = for ever. */
+  readonly retentionMs?: number;
 }
 
 /** Who the key belongs to, as `GET /me/` tells. */
@@ -59,8 +110,15 @@ export interface Source {
   /**
    * Pages of one slice from `position` on (null = its beginning). Yields at least one page; the
    * last has `next: null`. Pages may repeat records; they never leave one out.
+   *
+   * `effectsOn` names the streams whose effects are wanted; absent = all.
    */
-  fetchPages(slice: Slice, position: Position | null, signal: AbortSignal): AsyncGenerator<Page>;
+  fetchPages(
+    slice: Slice,
+    position: Position | null,
+    signal: AbortSignal,
+    effectsOn?: ReadonlySet<string>,
+  ): AsyncGenerator<Page>;
 }
 
 /**

@@ -100,6 +100,7 @@ export class MovingList {
   readonly client: CloseClient = {
     connection: 'Test Closeio',
     close: () => undefined,
+    post: () => Promise.reject(new Error('nothing is searched here')),
     get: (path, params) => {
       this.requests += 1;
       const skip = this.options.ignoresSkip ? 0 : Number(params['_skip']);
