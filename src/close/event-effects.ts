@@ -77,7 +77,10 @@ export class EventEffects {
         } else if (part.follows?.by === 'list') {
           lists.add(`${stream.name}.${part.name}`);
         } else if (part.follows?.by === 'id' || !hasMovedClock(event, stream, this.options.log)) {
-          wanted.set(target, (wanted.get(target) ?? new Map()).set(key, item));
+          wanted.set(
+            target,
+            (wanted.get(target) ?? new Map<string, ItemPath | null>()).set(key, item),
+          );
         }
       }
     }

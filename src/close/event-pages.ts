@@ -35,7 +35,7 @@ const WINDOW_MS = DAY_MS;
 
 /**
  * Pages of `/event/`: newest first inside windows of `date_updated`. Close's cursor has no lower end
- * (it takes no date beside it), so a window ends at the first page that lies wholly before it. A
+ * (it takes no date beside it), so a window ends at the first page that reaches behind it. A
  * cursor that Close no longer knows begins its window again: events are keyed by their id.
  *
  * What the events tell of other streams comes with each page as effects. `effects` null: none.
@@ -54,10 +54,13 @@ export async function* eventPages(
     readPosition(eventsSchema, position, list) ??
     openWindow(earlier(later(slice.from, kept), slice.to), slice, []);
   const seen = new Set<string>();
+  let hasRestarted = false;
   while (!state.isRead) {
-    const { cursor } = state;
-    const answer: EventAnswer | undefined = await ask(list, state);
+    const { cursor, from } = state;
+    const answer = await ask(list, state, !hasRestarted);
     if (answer === undefined) {
+      hasRestarted = true;
+      seen.clear();
       state = { ...state, cursor: null };
       continue;
     }
@@ -69,6 +72,11 @@ export async function* eventPages(
     const told = (await effects?.of(records)) ?? { effects: [], lists: [], requests: 0 };
     const lists = [...new Set([...state.lists, ...told.lists])].sort();
     state = advance(list, state, answer, lists, slice);
+    // A window's last page reaches into the one before, and so do its cursors.
+    if (state.from !== from) {
+      seen.clear();
+      hasRestarted = false;
+    }
     const isDone = state.isRead && lists.length === 0;
     yield {
       ...{ records, next: isDone ? null : state, totalRecords: null },
@@ -108,8 +116,12 @@ interface EventAnswer {
   readonly requests: number;
 }
 
-/** Undefined when Close does not know the cursor any more. */
-async function ask(list: CloseList, state: EventsState): Promise<EventAnswer | undefined> {
+/** Undefined when Close does not know the cursor any more and the window may begin again. */
+async function ask(
+  list: CloseList,
+  state: EventsState,
+  mayRestart: boolean,
+): Promise<EventAnswer | undefined> {
   const { client, path, signal } = list;
   const range = {
     [`${list.clockField}__gte`]: wireTime(state.from),
@@ -123,7 +135,7 @@ async function ask(list: CloseList, state: EventsState): Promise<EventAnswer | u
     return { rows, requests, next: typeof next === 'string' && next !== '' ? next : null };
   } catch (error) {
     const isRefused = error instanceof ClosehaulError && error.code === 'CLOSE_BAD_REQUEST';
-    if (state.cursor === null || !isRefused) throw error;
+    if (state.cursor === null || !isRefused || !mayRestart) throw error;
     return undefined;
   }
 }
@@ -146,8 +158,10 @@ function advance(
   lists: readonly string[],
   slice: Slice,
 ): EventsState {
-  const clocks = rows.flatMap((row) => clockOf(row, list.clockField) ?? []);
-  const hasPassed = clocks.length > 0 && clocks.every((clock) => clock < state.from);
+  const last = rows.flatMap((row) => clockOf(row, list.clockField) ?? []).at(-1);
+  // The window's own filter holds for its first answer, so an empty one is the end of it.
+  const isEmpty = rows.length === 0 && state.cursor === null;
+  const hasPassed = isEmpty || (last !== undefined && last < state.from);
   if (next !== null && !hasPassed) return { ...state, cursor: next, lists };
   if (state.to < slice.to) return openWindow(state.to, slice, lists);
   return { ...state, isRead: true, cursor: null, lists };

@@ -81,8 +81,7 @@ async function* childPages(
   now: () => Instant,
 ): AsyncGenerator<Pick<Page, 'records' | 'next' | 'requests'>> {
   if ('list' in each) {
-    const { pick: _, ...rest } = parents;
-    const list: CloseList = { ...rest, path: each.list, params: { [each.by]: id } };
+    const list: CloseList = { ...parents, path: each.list, params: { [each.by]: id } };
     yield* listPages([list], position, { now, keepsKeys: false });
   } else {
     yield { ...(await readItem(parents, itemPath(each.item, id))), next: null };

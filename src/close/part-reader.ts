@@ -57,17 +57,22 @@ export class PartReader {
         }
         return;
       case 'window':
-        return yield* windowPages(list(part.path, part.params), slice, position);
+        yield* windowPages(list(part.path, part.params), slice, position);
+        return;
       case 'search':
-        return yield* searchPages(list('/data/search/'), part, slice, position);
+        yield* searchPages(list('/data/search/'), part, slice, position);
+        return;
       case 'list':
-        return yield* this.listPages(stream, part, position, reading);
+        yield* this.listPages(stream, part, position, reading);
+        return;
       case 'fan-out': {
         const parents = this.list(stream, reading.signal, part.parents);
-        return yield* fanOutPages(parents, part.each, position, this.now);
+        yield* fanOutPages(parents, part.each, position, this.now);
+        return;
       }
       case 'events':
-        return yield* this.eventPages(list(part.path), part, slice, position, reading);
+        yield* this.eventPages(list(part.path), part, slice, position, reading);
+        return;
     }
   }
 

@@ -91,16 +91,9 @@ async function identify(client: CloseClient, signal: AbortSignal): Promise<Ident
 
 /** The path of a part, for messages. */
 function pathOf(part: ClosePart): string {
-  switch (part.method) {
-    case 'search':
-      return '/data/search/';
-    case 'list':
-      return part.queries[0]?.path ?? '';
-    case 'fan-out':
-      return part.parents.path;
-    default:
-      return part.path;
-  }
+  if ('path' in part) return part.path;
+  if (part.method === 'search') return '/data/search/';
+  return part.method === 'list' ? (part.queries[0]?.path ?? '') : part.parents.path;
 }
 
 function findPart(

@@ -1,5 +1,5 @@
 import type { CloseClient } from '../../src/close/client.js';
-import type { CloseWarning } from '../../src/close/list-page.js';
+import { fieldText, type CloseWarning } from '../../src/close/list-page.js';
 import { createCloseSource } from '../../src/close/source.js';
 import type { CloseStream } from '../../src/close/stream-part.js';
 import { parseInstant, type Instant } from '../../src/core/instant.js';
@@ -84,5 +84,5 @@ export function rowsOf(prefix: string, count: number): JsonRecord[] {
 }
 
 export function idsOf(pages: readonly Page[]): string[] {
-  return pages.flatMap(({ records }) => records.map(({ id }) => String(id)));
+  return pages.flatMap(({ records }) => records.map((record) => fieldText(record, 'id')));
 }

@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest';
+import { fieldText } from '../../src/close/list-page.js';
 import type { Slice } from '../../src/core/stream.js';
 import { at, fakeClose, idsOf, listAnswer, NOW_MS, rowsOf } from './fake-close.js';
 import { instantFromMillis } from '../../src/core/instant.js';
@@ -39,7 +40,7 @@ describe('a small list', () => {
       return answer;
     });
     const keys = (await close.read(roles)).at(-1)?.pass?.keys ?? [];
-    expect(rows.filter(({ id }) => !keys.includes(String(id)))).toEqual([]);
+    expect(rows.filter((row) => !keys.includes(fieldText(row, 'id')))).toEqual([]);
   });
 
   test.each(['CLOSE_FORBIDDEN', 'CLOSE_NOT_FOUND'] as const)(
