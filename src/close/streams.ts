@@ -334,6 +334,7 @@ export const CLOSE_STREAMS: readonly CloseStream[] = [
     clockField: 'date_updated',
     // Missing from an event that is older than an hour, for a key that is no administrator's.
     volatileFields: ['data', 'previous_data'],
+    jsonFields: ['data', 'previous_data'],
     customFields: null,
     parts: [
       // What is in the tables already needs no effects; what happens from now on does.

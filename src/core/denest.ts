@@ -110,14 +110,19 @@ export function denest(
   const walk = new Walk(stream, layout);
   const problem = walk.run(record);
   if (problem !== undefined) return rejected(asSent, stream, problem);
-  const version = classify([stream.versionField], scalarOrNull(record[stream.versionField]));
   return {
     record: asSent,
     key,
-    version: version?.type === 'timestamptz' ? (version.value as Instant) : null,
+    version: versionOf(record, stream),
     rows: walk.rows,
     content: walk.content(),
   };
+}
+
+function versionOf(record: JsonRecord, { versionField }: StreamShape): Instant | null {
+  if (versionField === null) return null;
+  const version = classify([versionField], scalarOrNull(record[versionField]));
+  return version?.type === 'timestamptz' ? (version.value as Instant) : null;
 }
 
 /** De-nests a page; `asSent` are the same records, before anything was changed in them. */
@@ -189,7 +194,8 @@ class Walk {
       if (isTooLong(frame.table, path)) return `Field name ${fieldLabel(path)} is too long`;
       // An element's prefix, as `items__`, ends in the separator; a field may too, and is a part by itself.
       const column = isOwn ? frame.column + field : `${frame.column}__${field}`;
-      if (Array.isArray(value) && !this.layout.hasSubtables) {
+      const isJson = isTop && this.stream.jsonFields?.includes(field) === true;
+      if (isJson || (Array.isArray(value) && !this.layout.hasSubtables)) {
         const typed = { type: 'jsonb', value: jsonText(value as JsonValue) } as const;
         addCell(frame.row, path, column, typed, isVolatile);
       } else if (isNested(value)) {

@@ -55,7 +55,7 @@ export interface SchemaRules {
   readonly reservedColumns: (levels: number) => readonly string[];
   readonly reservedTables: readonly string[];
   /** The version field of a stream: its column is there from the first row on. */
-  readonly versionField: (stream: string) => string;
+  readonly versionField: (stream: string) => string | null;
 }
 
 interface MutableTable extends Table {
@@ -181,7 +181,8 @@ export class Schema {
     this.tables.set(row.table, table);
     if (table.levels === 0) {
       const field = this.rules.versionField(table.stream);
-      this.addColumn(table, { path: field, column: field, type: 'timestamptz' });
+      if (field !== null)
+        this.addColumn(table, { path: field, column: field, type: 'timestamptz' });
     }
     return table;
   }

@@ -15,8 +15,8 @@ export interface StreamShape {
   readonly loading: 'upsert' | 'append';
   /** The field that holds the record's key. Stitch: Primary Key `id`. */
   readonly key: string;
-  /** The field that orders the versions of one record. */
-  readonly versionField: string;
+  /** The field that orders the versions of one record; null: the one that was read last wins. */
+  readonly versionField: string | null;
   /** The field that the stream is sliced and bookmarked by. */
   readonly clockField: string;
   /**
@@ -24,6 +24,8 @@ export interface StreamShape {
    * money). A change in them alone is not a new version of an append-only record.
    */
   readonly volatileFields: readonly string[];
+  /** Top-level fields that stay one JSON value each: they hold whole records of any kind. */
+  readonly jsonFields?: readonly string[];
   /** Whose custom fields occur in its records; null when it has none. */
   readonly customFields: CustomFieldFamilies | null;
 }

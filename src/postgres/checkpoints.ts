@@ -33,6 +33,18 @@ export interface Counts {
   readonly rows: number;
 }
 
+export function addCounts(a: Counts, b: Counts): Counts {
+  return {
+    fetched: a.fetched + b.fetched,
+    inserted: a.inserted + b.inserted,
+    updated: a.updated + b.updated,
+    unchanged: a.unchanged + b.unchanged,
+    stale: a.stale + b.stale,
+    rejected: a.rejected + b.rejected,
+    rows: a.rows + b.rows,
+  };
+}
+
 interface StoredCheckpoint {
   readonly stream: string;
   readonly part: string;
@@ -100,6 +112,12 @@ export interface Advance {
   readonly totalRecords: number | null;
   readonly requests: number;
   readonly counts: Counts;
+  /** Parts of other streams that are complete for this slice, since it brought all of their records. */
+  readonly closes: readonly { readonly stream: string; readonly part: string }[];
+  /** What a person should know of the part. */
+  readonly note: string | null;
+  /** The part could not be read, so its bookmark stays. */
+  readonly isSkipped: boolean;
 }
 
 /** Moves the checkpoint by one page, and the bookmark when this closes a slice of the live lane. */
@@ -124,14 +142,53 @@ export async function advance(client: pg.PoolClient, ref: SliceRef, move: Advanc
     ],
   );
   if (!move.isDone) return;
+  // Only what was planned together with this slice saw all of its pages.
   await client.query(
-    `UPDATE closehaul.bookmarks b
-        SET bookmark = greatest(b.bookmark, c.bookmark_on_close)
-       FROM closehaul.checkpoints c
-      WHERE c.schema_name = $1 AND c.job = $2 AND c.stream = $3 AND c.slice = $4
-        AND b.schema_name = c.schema_name AND b.stream = c.stream AND b.part = c.part
-        AND c.bookmark_on_close IS NOT NULL`,
-    [...key(ref)],
+    `WITH own AS (
+       SELECT * FROM closehaul.checkpoints WHERE ${WHERE_SLICE}
+     ), others AS (
+       UPDATE closehaul.checkpoints o SET is_done = true, position = NULL, version = o.version + 1
+         FROM own c, json_to_recordset($5::json) AS r(stream text, part text)
+        WHERE o.schema_name = c.schema_name AND o.job = c.job AND o.stream = r.stream AND o.part = r.part
+          AND o.planned_at = c.planned_at AND o.from_at >= c.from_at AND o.to_at <= c.to_at AND NOT o.is_done
+       RETURNING o.stream, o.part, o.bookmark_on_close, NULL AS note, false AS is_skipped
+     ), closed AS (
+       SELECT stream, part, bookmark_on_close, $6::text AS note, $7::boolean AS is_skipped FROM own
+       UNION ALL SELECT stream, part, bookmark_on_close, note, is_skipped FROM others
+     )
+     UPDATE closehaul.bookmarks b
+        SET bookmark = CASE WHEN c.is_skipped THEN b.bookmark
+                            ELSE greatest(b.bookmark, c.bookmark_on_close) END,
+            read_at = now(), note = c.note, is_skipped = c.is_skipped
+       FROM closed c
+      WHERE b.schema_name = $1 AND b.stream = c.stream AND b.part = c.part`,
+    [...key(ref), JSON.stringify(move.closes), move.note, move.isSkipped],
+  );
+}
+
+/**
+ * Counts of what a page of one stream told of another, under the stream that they touch: in a
+ * checkpoint of its own that has no part, so that `endRun` finds them with the others.
+ */
+export async function addEffectCounts(
+  client: pg.PoolClient,
+  ref: SliceRef,
+  counts: Counts,
+): Promise<void> {
+  if (counts.fetched === 0) return;
+  await client.query(
+    `INSERT INTO closehaul.checkpoints AS c (schema_name, job, stream, slice, part, from_at, to_at, is_done,
+            pages, fetched, inserted, updated, unchanged, stale, rejected, rows)
+     VALUES ($1, $2, $3, 'effects', '', 'epoch', 'epoch', true, 1, $4, $5, $6, $7, $8, $9, $10)
+     ON CONFLICT (schema_name, job, stream, slice) DO UPDATE
+       SET pages = c.pages + 1, fetched = c.fetched + excluded.fetched, inserted = c.inserted + excluded.inserted,
+           updated = c.updated + excluded.updated, unchanged = c.unchanged + excluded.unchanged,
+           stale = c.stale + excluded.stale, rejected = c.rejected + excluded.rejected,
+           rows = c.rows + excluded.rows, updated_at = now()`,
+    [
+      ...[ref.schema, ref.job, ref.stream, counts.fetched, counts.inserted, counts.updated],
+      ...[counts.unchanged, counts.stale, counts.rejected, counts.rows],
+    ],
   );
 }
 

@@ -22,10 +22,14 @@ const SYSTEM: Readonly<Record<string, string>> = {
   _sdc_sequence: 'Orders the versions of a record; in nanoseconds, the greatest is the newest.',
   _sdc_table_version: 'As in tables that Stitch made; always null.',
   _sdc_deleted_at: 'When the record was deleted in Close; null while it is there.',
+  _sdc_deleted_by: 'Id of the user who deleted it; null when Close did.',
+  _sdc_merged_into: 'Key of the record that took its place in a merge.',
   _sdc_record_hash:
     'Of what the record holds: a record that is read again unchanged is not written.',
 };
-const ROOT_ONLY = ['_sdc_deleted_at', '_sdc_record_hash'];
+const ROOT_ONLY = [
+  ...['_sdc_deleted_at', '_sdc_deleted_by', '_sdc_merged_into', '_sdc_record_hash'],
+];
 
 export function commentOnTable({ shape, table, stream }: Described): string {
   return `COMMENT ON TABLE ${qualified(shape.schema, shape.name)} IS ${pg.escapeLiteral(tableText(table, stream))}`;

@@ -1,34 +1,55 @@
 import type pg from 'pg';
 import type { Denested, Reject } from '../core/denest.js';
 import type { Instant } from '../core/instant.js';
+import type { CompletePass, Effect } from '../core/ports.js';
 import type { Position } from '../core/stream.js';
 import { ClosehaulError } from '../errors.js';
-import type { Catalog } from './catalog.js';
-import { advance, takeFence, type Counts, type SliceRef } from './checkpoints.js';
+import type { Catalog, Names } from './catalog.js';
+import {
+  addCounts,
+  addEffectCounts,
+  advance,
+  takeFence,
+  type Counts,
+  type SliceRef,
+} from './checkpoints.js';
 import { PageWriter } from './page-writer.js';
 import { inTransaction } from './pool.js';
 import { takeRejects, writeRejects, type KeptReject } from './rejects.js';
 import { databaseError, isMissingObject, isRecordFault, sqlstateOf } from './sqlstate.js';
 import * as sql from './statements.js';
+import { bury, buryAbsent, holdStreams, judge, type TombstoneContext } from './tombstones.js';
 
 /**
- * Loads one page: its rows, the rows of its subtables, its rejects and the new checkpoint commit
- * together or not at all.
+ * Loads one page: its rows, the rows of its subtables, its rejects, what it tells of other streams and
+ * the new checkpoint commit together or not at all.
  */
-export interface Batch {
+export interface Batch extends RecordBatch {
   readonly ref: SliceRef;
   /** Version of the checkpoint that this page follows; the fence. */
   readonly version: number;
-  readonly records: readonly Denested[];
-  readonly rejects: readonly Reject[];
   readonly receivedAt: Instant;
   /** Position after this page; null when the slice is complete with it. */
   readonly next: Position | null;
   readonly totalRecords: number | null;
   readonly requests: number;
+  /** In the order in which every page writes to those streams. */
+  readonly effects?: readonly EffectBatch[];
+  readonly pass?: CompletePass;
+  readonly note?: string;
+  readonly isSkipped?: boolean;
   /** Rejects that these records come from; they are taken away in the same transaction. */
   readonly retried?: readonly KeptReject[];
 }
+
+/** Records of one stream, de-nested. */
+export interface RecordBatch {
+  readonly records: readonly Denested[];
+  readonly rejects: readonly Reject[];
+}
+
+export interface EffectBatch
+  extends RecordBatch, Pick<Effect, 'stream' | 'tombstones' | 'closes'> {}
 
 export interface LoadDeps {
   readonly pool: pg.Pool;
@@ -54,12 +75,13 @@ export async function loadPage(batch: Batch, deps: LoadDeps): Promise<Counts> {
   const { pool, catalog } = deps;
   let isCareful = false;
   let wasRepaired = false;
+  const locks = `${sql.holdNames(batch.ref.schema)}; ${holdStreams(batch.ref.schema, locksOf(batch))}`;
   for (let attempt = 1; ; attempt += 1) {
     try {
-      const page = await makeRoom(batch, catalog);
+      const page = await makeRoomForAll(batch, catalog);
       const write = (client: pg.PoolClient): Promise<Counts> =>
         writePage(client, page, deps, isCareful);
-      return await inTransaction(pool, write, sql.holdNames(batch.ref.schema));
+      return await inTransaction(pool, write, locks);
     } catch (error) {
       if (attempt >= ATTEMPTS_MAX) throw databaseError(error);
       if (error instanceof StaleNames) {
@@ -76,14 +98,36 @@ export async function loadPage(batch: Batch, deps: LoadDeps): Promise<Counts> {
   }
 }
 
+function locksOf({ ref, effects = [], pass }: Batch): ReadonlyMap<string, 'shared' | 'alone'> {
+  const locks = new Map<string, 'shared' | 'alone'>();
+  for (const { stream, tombstones } of effects) {
+    if (tombstones.length > 0) locks.set(stream, 'alone');
+    else if (!locks.has(stream)) locks.set(stream, 'shared');
+  }
+  return locks.set(ref.stream, pass === undefined ? (locks.get(ref.stream) ?? 'shared') : 'alone');
+}
+
+async function makeRoomForAll(batch: Batch, catalog: Catalog): Promise<Batch> {
+  const own = await makeRoom(batch, batch.ref.stream, catalog);
+  const effects: EffectBatch[] = [];
+  for (const effect of batch.effects ?? []) {
+    effects.push({ ...effect, ...(await makeRoom(effect, effect.stream, catalog)) });
+  }
+  return { ...batch, ...own, effects };
+}
+
 /**
  * Makes the tables and columns of a page. Where that cannot be (PostgreSQL has a limit of columns),
  * the records that need them are rejected, and the others go on.
  */
-async function makeRoom(batch: Batch, catalog: Catalog): Promise<Batch> {
+async function makeRoom(
+  batch: RecordBatch,
+  stream: string,
+  catalog: Catalog,
+): Promise<RecordBatch> {
   try {
     await catalog.prepare(batch.records.flatMap(({ rows }) => rows));
-    return batch;
+    return { records: batch.records, rejects: batch.rejects };
   } catch (error) {
     if (!isRecordFault(error)) throw error;
   }
@@ -95,10 +139,20 @@ async function makeRoom(batch: Batch, catalog: Catalog): Promise<Batch> {
       records.push(record);
     } catch (error) {
       if (!isRecordFault(error)) throw error;
-      rejects.push(refused(record, batch.ref.stream, sqlstateOf(error)));
+      rejects.push(refused(record, stream, sqlstateOf(error)));
     }
   }
-  return { ...batch, records, rejects };
+  return { records, rejects };
+}
+
+/** What all the writes of one page share. */
+interface PageWrites {
+  readonly client: pg.PoolClient;
+  readonly batch: Batch;
+  readonly deps: LoadDeps;
+  readonly names: Names;
+  readonly sequence: string;
+  readonly isCareful: boolean;
 }
 
 async function writePage(
@@ -107,9 +161,9 @@ async function writePage(
   deps: LoadDeps,
   isCareful: boolean,
 ): Promise<Counts> {
-  const { ref, records, rejects } = batch;
-  const { catalog, probe } = deps;
-  const { names } = catalog;
+  const { ref, pass } = batch;
+  const { probe } = deps;
+  const { names } = deps.catalog;
   const fence = await takeFence(client, ref, batch.version);
   if (fence === undefined) throw new ClosehaulError('SLICE_TAKEN', { stream: ref.stream });
   // With old names a field that another worker met would keep the value of an older version.
@@ -120,29 +174,73 @@ async function writePage(
 
   // First, so that those that are refused again are kept again.
   if (batch.retried !== undefined) await takeRejects(client, ref.schema, batch.retried);
-  const written = await new PageWriter(client, {
-    ...{ catalog, names, stream: ref.stream, probe },
-    ...{ receivedAt: batch.receivedAt, sequence: fence.sequence },
-  }).write(records, isCareful);
-  const allRejects = [
-    ...rejects,
-    ...written.refused.map(({ record, sqlstate }) => refused(record, ref.stream, sqlstate)),
-  ];
-  await writeRejects(client, ref.schema, allRejects);
-  const counts = {
-    ...written.counts,
-    fetched: records.length + rejects.length,
-    rejected: allRejects.length,
-  };
+  const writes = { client, batch, deps, names, sequence: fence.sequence, isCareful };
+  let counts = await writeStream(writes, ref.stream, batch);
+  for (const effect of batch.effects ?? []) {
+    const told = await writeStream(writes, effect.stream, effect);
+    const buried = await bury(tombstoneContext(writes, effect.stream), effect.tombstones);
+    const sum = addCounts(told, countBuried(effect.tombstones.length, buried));
+    await addEffectCounts(client, { ...ref, stream: effect.stream }, sum);
+  }
+  if (pass !== undefined) {
+    const buried = await buryAbsent(tombstoneContext(writes, ref.stream), pass);
+    counts = addCounts(counts, countBuried(buried.marked, buried));
+  }
   await advance(client, ref, {
     position: batch.next,
     isDone: batch.next === null,
     totalRecords: batch.totalRecords,
     requests: batch.requests,
     counts,
+    closes: (batch.effects ?? []).flatMap(({ stream, closes: part }) =>
+      part === undefined ? [] : [{ stream, part }],
+    ),
+    note: batch.note ?? null,
+    isSkipped: batch.isSkipped ?? false,
   });
   await probe('checkpoint-moved');
   return counts;
+}
+
+/** Writes the records of one stream, and its rejects. */
+async function writeStream(
+  writes: PageWrites,
+  stream: string,
+  { records, rejects }: RecordBatch,
+): Promise<Counts> {
+  const { client, batch, deps, names, sequence, isCareful } = writes;
+  const { catalog, probe } = deps;
+  const written = await new PageWriter(client, {
+    ...{ catalog, names, stream, probe },
+    ...{ receivedAt: batch.receivedAt, sequence },
+  }).write(records, isCareful);
+  await judge(
+    tombstoneContext(writes, stream),
+    records.map(({ key }) => key),
+    batch.receivedAt,
+  );
+  const allRejects = [
+    ...rejects,
+    ...written.refused.map(({ record, sqlstate }) => refused(record, stream, sqlstate)),
+  ];
+  await writeRejects(client, batch.ref.schema, allRejects);
+  const fetched = records.length + rejects.length;
+  return { ...written.counts, fetched, rejected: allRejects.length };
+}
+
+function tombstoneContext(
+  { client, batch, deps, names }: PageWrites,
+  stream: string,
+): TombstoneContext {
+  const [root] = names.schema.tablesOf(stream);
+  const shape = root === undefined ? undefined : deps.catalog.shape(root);
+  return { client, schema: batch.ref.schema, stream, root: shape };
+}
+
+/** A tombstone counts as a record that was fetched: `updated` when it marked one, else `unchanged`. */
+function countBuried(told: number, { marked, rows }: { marked: number; rows: number }): Counts {
+  const none = { inserted: 0, stale: 0, rejected: 0 };
+  return { fetched: told, updated: marked, unchanged: told - marked, rows, ...none };
 }
 
 function refused(record: Denested, stream: string, sqlstate: string): Reject {

@@ -28,7 +28,8 @@ export async function readProgress(
   return query<StreamProgress & pg.QueryResultRow>(
     pool,
     `SELECT stream,
-            count(*) FILTER (WHERE is_done) AS "slicesDone", count(*) AS slices,
+            count(*) FILTER (WHERE is_done AND part <> '') AS "slicesDone",
+            count(*) FILTER (WHERE part <> '') AS slices,
             sum(fetched)::bigint AS records, sum(rows)::bigint AS rows, sum(rejected)::bigint AS rejected,
             coalesce(sum(extract(epoch FROM to_at - from_at)) FILTER (WHERE is_done AND to_at < '9999-01-01')
                      / nullif(sum(extract(epoch FROM to_at - from_at)) FILTER (WHERE to_at < '9999-01-01'), 0),

@@ -18,8 +18,8 @@ export interface TableShape {
   readonly keyColumn: string;
   /** How many arrays deep: the number of `_sdc_level_N_id` columns. */
   readonly levels: number;
-  /** Column that orders the versions of a record; only for roots. */
-  readonly versionColumn: string;
+  /** Column that orders the versions of a record; null: the one received last wins. Only for roots. */
+  readonly versionColumn: string | null;
 }
 
 export interface DataColumn {
@@ -37,6 +37,8 @@ const ROOT_SYSTEM: readonly DataColumn[] = [
   { name: '_sdc_sequence', type: 'bigint' },
   { name: '_sdc_table_version', type: 'bigint' },
   { name: '_sdc_deleted_at', type: 'timestamptz' },
+  { name: '_sdc_deleted_by', type: 'text' },
+  { name: '_sdc_merged_into', type: 'text' },
 ];
 const RECORD_HASH = '_sdc_record_hash';
 /** Values of fields that PostgreSQL has no column for, by the names that the columns would have. */
@@ -186,7 +188,7 @@ export function insertRows(table: TableShape, columns: readonly PlacedColumn[]):
 function onConflict(table: TableShape, names: readonly string[]): string {
   const key = quote(table.keyColumn);
   if (table.loading === 'append') return `ON CONFLICT (${key}, ${RECORD_HASH}) DO NOTHING`;
-  const version = quote(table.versionColumn);
+  const version = quote(table.versionColumn ?? '_sdc_received_at');
   const assignments = names
     .filter((name) => name !== table.keyColumn)
     .map((name) => `${quote(name)} = excluded.${quote(name)}`);
@@ -247,7 +249,7 @@ export function currentView(root: ViewedTable, table: ViewedTable): string {
     return (
       `CREATE OR REPLACE VIEW ${view} AS\n` +
       `SELECT * FROM (SELECT DISTINCT ON (${key}) * FROM ${qualified(table.schema, table.name)}\n` +
-      `  ORDER BY ${key}, ${quote(root.versionColumn)} DESC NULLS LAST, _sdc_sequence DESC) latest\n` +
+      `  ORDER BY ${key}, ${quote(root.versionColumn ?? '_sdc_received_at')} DESC NULLS LAST, _sdc_sequence DESC) latest\n` +
       ` WHERE _sdc_deleted_at IS NULL`
     );
   }

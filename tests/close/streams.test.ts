@@ -28,7 +28,7 @@ describe.each(CLOSE_STREAMS)('stream $name', (stream) => {
       const result = denest(record, stream, layout);
       if ('reject' in result) throw new Error(result.reject.reason);
       expect(result.key).toBe(record[stream.key]);
-      const isDated = typeof record[stream.versionField] === 'string';
+      const isDated = typeof record[stream.versionField ?? ''] === 'string';
       expect(result.version !== null).toBe(isDated);
       const hasArrays = Object.values(record).some(
         (value) => Array.isArray(value) && value.length > 0,

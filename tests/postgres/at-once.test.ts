@@ -33,7 +33,7 @@ describe('twenty workers at once', () => {
       [SCHEMA],
     );
     expect(columns).toEqual([
-      { table: 'activities', columns: 10 },
+      { table: 'activities', columns: 12 },
       { table: 'activities__envelope__cc', columns: 7 },
       { table: 'activities__to', columns: 7 },
     ]);

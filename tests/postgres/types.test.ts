@@ -184,7 +184,8 @@ describe('names', () => {
       (await columnsOf('activities')).map(({ name }) => name);
     const first = await names();
     expect(first).toEqual([
-      ...['1d', 'Alpha', '_sdc_batched_at', '_sdc_deleted_at', '_sdc_received_at'],
+      ...['1d', 'Alpha', '_sdc_batched_at', '_sdc_deleted_at', '_sdc_deleted_by'],
+      ...['_sdc_merged_into', '_sdc_received_at'],
       ...['_sdc_record_hash', '_sdc_sequence', '_sdc_table_version', '_type', 'alpha'],
       ...['date_updated', 'envelope__a', 'envelope__b', 'id', 'zeta'],
     ]);
