@@ -73,6 +73,8 @@ export interface StreamStatus {
   /** Up to where the stream is complete, ISO 8601; null before its first sync. */
   readonly bookmark: string | null;
   readonly error: string | null;
+  /** What a person should know, though nothing went wrong: that the key may not read the stream. */
+  readonly note: string | null;
 }
 
 export interface BackfillStatus {
@@ -253,6 +255,10 @@ export interface StreamResult {
   readonly totalRows: number;
   readonly bookmark: string | null;
   readonly error: string | null;
+  /** What a person should know, though nothing went wrong: that the key may not read the stream. */
+  readonly note: string | null;
+  /** Close lets the key read nothing of it. */
+  readonly isSkipped: boolean;
 }
 
 export interface RunResult {

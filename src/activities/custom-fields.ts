@@ -20,7 +20,7 @@ const DEFINITIONS_AGE_MAX_MS = 24 * HOUR_MS;
  */
 export async function labelCustomFields(
   records: readonly JsonRecord[],
-  ref: SliceRef,
+  ref: Pick<SliceRef, 'schema' | 'stream'>,
   deps: ActivityDeps,
   signal: AbortSignal,
 ): Promise<readonly JsonRecord[]> {
@@ -43,7 +43,7 @@ function isOld({ readAt }: KeptCustomFields, deps: ActivityDeps): boolean {
 /** Of all families at once: they are few, short, and have one age. */
 async function readDefinitions(
   unknown: ReadonlyMap<string, ReadonlySet<string>>,
-  ref: SliceRef,
+  ref: Pick<SliceRef, 'schema'>,
   deps: ActivityDeps,
   signal: AbortSignal,
 ): Promise<KeptCustomFields> {

@@ -2,6 +2,7 @@ import { Context } from '@temporalio/activity';
 import { WorkflowNotFoundError } from '@temporalio/common';
 import type { OpenInput, OpenResult } from '../contract.js';
 import { checkConnection } from '../core/connection-request.js';
+import { selectStreams, type StreamSelection } from '../core/stream-selection.js';
 import { ClosehaulError } from '../errors.js';
 import {
   openConnection as open,
@@ -32,7 +33,7 @@ export async function openConnection(input: OpenInput, deps: ActivityDeps): Prom
   // Without a date of its own, a connection that is opened again keeps the first one's.
   const known = input.startDate === null ? await readConnection(pool, schema) : undefined;
   const startDate = known?.startDate ?? checked.connection.startDate;
-  const streams = chooseStreams(input.streams, deps);
+  const { streams, leftOut } = chooseStreams(input.streams, deps);
 
   const identity = await deps.sourceOf(schema).identify(cancellationSignal);
   const stored = await open(pool, {
@@ -42,7 +43,7 @@ export async function openConnection(input: OpenInput, deps: ActivityDeps): Prom
     isOwnerRunning: isWorkflowRunning,
   });
   const chosen = deps.streams.filter((stream) => streams.includes(stream.name));
-  await registerStreams(pool, schema, chosen, stored.liveFrom);
+  await registerStreams(pool, schema, chosen, stored.liveFrom, leftOut);
   return {
     schema,
     layout: stored.layout,
@@ -65,22 +66,17 @@ async function isWorkflowRunning(workflowId: string): Promise<boolean> {
   }
 }
 
-/** `all`, a list, or exclusions (`-event_log`); null means all. */
 function chooseStreams(
   wanted: readonly string[] | null,
   deps: Pick<ActivityDeps, 'streams'>,
-): readonly string[] {
+): StreamSelection {
   const known = deps.streams.map(({ name }) => name);
-  const named = (wanted ?? []).map((text) => text.trim()).filter((text) => text !== '');
-  const unknown = named.find((text) => text !== 'all' && !known.includes(text.replace(/^-/, '')));
-  if (unknown !== undefined) {
+  const selection = selectStreams(wanted, known);
+  if ('unknown' in selection) {
     throw new ClosehaulError('STREAM_UNKNOWN', {
-      stream: unknown.replace(/[^\w-]/g, '').slice(0, 40),
+      stream: selection.unknown.replace(/[^\w.-]/g, '').slice(0, 40),
       known: known.join(', '),
     });
   }
-  const excluded = named.filter((text) => text.startsWith('-')).map((text) => text.slice(1));
-  const included = named.filter((text) => !text.startsWith('-') && text !== 'all');
-  const base = included.length > 0 ? included : known;
-  return known.filter((name) => base.includes(name) && !excluded.includes(name));
+  return selection;
 }

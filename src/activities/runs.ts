@@ -1,10 +1,16 @@
 import type { RunInput, RunResult, SliceRef, StreamResult } from '../contract.js';
 import { earlier, parseInstant, type Instant } from '../core/instant.js';
 import type { SourceStream } from '../core/ports.js';
-import { historySlices, liveSlice } from '../core/slice.js';
+import { historySlices, isDue, liveSlice } from '../core/slice.js';
 import { ClosehaulError } from '../errors.js';
 import type { PlannedSlice } from '../postgres/checkpoints.js';
-import { readBookmarks, readConnection, type StoredConnection } from '../postgres/connections.js';
+import {
+  readBookmarks,
+  readConnection,
+  readSelection,
+  type Bookmark,
+  type StoredConnection,
+} from '../postgres/connections.js';
 import { takeRereads } from '../postgres/rereads.js';
 import { analyzeStreams, beginRun as begin, endRun as end, markStreams } from '../postgres/runs.js';
 import type { ActivityDeps } from './deps.js';
@@ -20,9 +26,9 @@ export async function beginRun(
   // What somebody dropped by hand is noticed here, also where no new record would touch it.
   await (await deps.catalogOf(schema)).repairDamage();
   const bookmarks = await readBookmarks(deps.pool, schema);
-  const registered = new Set(bookmarks.map(({ stream }) => stream));
+  const selected = (await readSelection(deps.pool, schema)).streams;
   const streams = deps.streams.filter(
-    ({ name }) => registered.has(name) && (input.streams?.includes(name) ?? true),
+    ({ name }) => selected.has(name) && (input.streams?.includes(name) ?? true),
   );
   const now = deps.now();
   const slices = await begin(deps.pool, input, (open) =>
@@ -49,18 +55,28 @@ export async function beginRun(
 
 function liveSlices(
   streams: readonly SourceStream[],
-  bookmarks: readonly { stream: string; part: string; bookmark: Instant }[],
+  bookmarks: readonly Bookmark[],
   now: Instant,
 ): PlannedSlice[] {
+  const hasEvents = bookmarks.some(
+    ({ stream, part, isSkipped }) => !isSkipped && isEventLog(streams, stream, part),
+  );
   return streams.flatMap((stream) =>
-    stream.parts.map((part) => {
+    stream.parts.flatMap((part) => {
+      if (part.lane === 'history') return [];
       const kept = bookmarks.find((b) => b.stream === stream.name && b.part === part.name);
       // Opening gives each part its first bookmark; without one, what lies before would be lost.
       if (kept === undefined) throw new TypeError(`part ${part.name} has no bookmark`);
-      const slice = liveSlice(stream, part, kept.bookmark, now);
-      return { ...slice, bookmarkOnClose: now };
+      if (!isDue(part, kept.readAt, now)) return [];
+      const slice = liveSlice(stream, part, kept.bookmark, now, hasEvents);
+      return [{ ...slice, bookmarkOnClose: now }];
     }),
   );
+}
+
+function isEventLog(streams: readonly SourceStream[], stream: string, part: string): boolean {
+  const parts = streams.find(({ name }) => name === stream)?.parts ?? [];
+  return parts.some(({ name, tellsOfOthers }) => name === part && tellsOfOthers === true);
 }
 
 function jobSlices(
@@ -74,7 +90,13 @@ function jobSlices(
   if (from === undefined || wantedTo === undefined) throw new ClosehaulError('START_DATE_INVALID');
   // History ends now; a date far ahead would plan thousands of empty slices.
   const to = earlier(wantedTo, now);
-  const slices = streams.flatMap((stream) =>
+  // What is read whole has no past to fill, so a backfill reads it only when it was asked for alone.
+  const dated = streams.map((stream) => ({
+    ...stream,
+    parts: stream.parts.filter(({ everyMs }) => everyMs === undefined),
+  }));
+  const isDated = input.kind === 'backfill' && dated.some(({ parts }) => parts.length > 0);
+  const slices = (isDated ? dated : streams).flatMap((stream) =>
     historySlices(stream, { from, to }, input.to === null),
   );
   return slices.map((slice) => ({ ...slice, bookmarkOnClose: null }));
@@ -96,6 +118,8 @@ export async function endRun(input: EndRunInput, deps: ActivityDeps): Promise<Ru
     totalRows: summary.totalRows,
     bookmark: summary.bookmark,
     error: input.problems[summary.stream] ?? null,
+    note: summary.note,
+    isSkipped: summary.isSkipped,
   }));
   const isComplete = streams.every((stream) => stream.isComplete && stream.error === null);
   if (input.kind !== 'incremental') {

@@ -1,12 +1,12 @@
 import { Context } from '@temporalio/activity';
 import type { SliceProgress, SliceRef, SlicesProgress } from '../contract.js';
-import { denestPage } from '../core/denest.js';
 import type { Page } from '../core/ports.js';
 import { ClosehaulError } from '../errors.js';
 import { readCheckpoint } from '../postgres/checkpoints.js';
+import { readSelection } from '../postgres/connections.js';
 import { loadPage } from '../postgres/load.js';
-import { labelCustomFields } from './custom-fields.js';
-import { streamOf, type ActivityDeps } from './deps.js';
+import type { ActivityDeps } from './deps.js';
+import { received, toBatch } from './page-batch.js';
 import { readAhead } from './read-ahead.js';
 
 /**
@@ -60,8 +60,9 @@ async function syncSlice(ref: SliceRef, deps: ActivityDeps): Promise<SliceProgre
 
   let progress = startProgress(checkpoint.isDone);
   if (checkpoint.isDone) return progress;
-  const stream = streamOf(deps, ref.stream);
   const catalog = await deps.catalogOf(ref.schema);
+  const selection = await readSelection(pool, ref.schema);
+  const context = { ref, deps, catalog, selection, signal: cancellationSignal };
   const source = await deps.provenSourceOf(ref.schema, cancellationSignal);
   const stopsAtMs = nowMs() + BOX_MS;
 
@@ -69,23 +70,23 @@ async function syncSlice(ref: SliceRef, deps: ActivityDeps): Promise<SliceProgre
   // a heartbeat. Each request has a deadline of its own, so a hung one does not look alive for ever.
   const ticker = setInterval(() => heartbeat({ stream: ref.stream, ...progress }), HEARTBEAT_MS);
   try {
-    const pages = source.fetchPages(checkpoint.slice, checkpoint.position, cancellationSignal);
+    const pages = received(
+      source.fetchPages(
+        checkpoint.slice,
+        checkpoint.position,
+        cancellationSignal,
+        selection.streams,
+      ),
+      deps.now,
+    );
     for await (const page of readAhead(pages, { pagesMax: READ_AHEAD_PAGES_MAX, nowMs })) {
       await probe('page-fetched');
-      const receivedAt = deps.now();
-      const records = await labelCustomFields(page.records, ref, deps, cancellationSignal);
-      const { denested, rejects } = denestPage(records, stream, catalog.layout, page.records);
+      const batch = await toBatch(page, checkpoint.version + progress.pages, context);
       await probe('page-denested');
-
-      const version = checkpoint.version + progress.pages;
-      const { next, totalRecords, requests } = page;
-      const counts = await loadPage(
-        { ref, version, records: denested, rejects, receivedAt, next, totalRecords, requests },
-        { pool, catalog, probe },
-      );
+      const counts = await loadPage(batch, { pool, catalog, probe });
       await probe('page-committed');
 
-      progress = addPage(progress, page, counts);
+      progress = addPage(progress, page.page, counts);
       heartbeat({ stream: ref.stream, ...progress });
       if (progress.isDone || nowMs() >= stopsAtMs) break;
       cancellationSignal.throwIfAborted();

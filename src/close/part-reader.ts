@@ -114,7 +114,7 @@ export class PartReader {
     const now = this.now();
     const readList = (stream: CloseStream, listPart: ClosePart): AsyncGenerator<Page> =>
       this.pages(stream, listPart, { ...slice, stream: stream.name }, null, reading);
-    const effects = part.hasEffects
+    const effects = part.tellsOfOthers
       ? new EventEffects({ streams, wanted: reading.effectsOn, log, now, readList })
       : null;
     yield* eventPages(log, part, slice, position, effects, now);

@@ -74,8 +74,8 @@ export function createCloseSource(options: CloseSourceOptions): Source {
 async function identify(client: CloseClient, signal: AbortSignal): Promise<Identity> {
   const { body, bytes } = await client.get('/me/', {}, signal);
   const organizationId =
-    textOf(firstOf(body['memberships']), 'organization_id') ??
-    textOf(firstOf(body['organizations']), 'id');
+    textOf(firstOf(body.memberships), 'organization_id') ??
+    textOf(firstOf(body.organizations), 'id');
   const userId = textOf(body, 'id');
   if (organizationId === undefined || userId === undefined) {
     throw new ClosehaulError('CLOSE_UNEXPECTED_BODY', {

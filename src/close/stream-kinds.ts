@@ -65,6 +65,12 @@ export const upserted = {
 } as const;
 
 /**
+ * What is read whole is always the present state, and many such records have no date of their own:
+ * the one that was received last wins.
+ */
+export const listed = { ...upserted, versionField: null } as const;
+
+/**
  * A small list, or several, read whole. `types`: the log's object types whose changes are seen by
  * reading it again; none where the log tells nothing.
  */
@@ -98,15 +104,6 @@ export const eventPart = {
   isOptional: true,
   retentionMs: 30 * DAY_MS,
 } as const;
-
-/** The organization with who belongs to it now and who did, each with the user inside. */
-export const memberships: ListQuery = {
-  path: '/organization/:organization/',
-  params: {
-    _fields: ['memberships', 'inactive_memberships'],
-    _expand: ['memberships__user', 'inactive_memberships__user'],
-  },
-};
 
 /** The object types of activities in the event log, with the path of one such activity. */
 export const ACTIVITY_TYPES: Followed['types'] = {

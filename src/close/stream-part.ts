@@ -71,7 +71,7 @@ export interface EventsPart extends AnyPart {
   readonly method: 'events';
   readonly path: ClosePath;
   /** Whether what the events tell of other streams is loaded too. */
-  readonly hasEffects: boolean;
+  readonly tellsOfOthers: boolean;
   /** Close forgets events that are older. */
   readonly retentionMs: number;
 }

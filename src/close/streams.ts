@@ -1,4 +1,4 @@
-import type { CloseStream } from './stream-part.js';
+import type { CloseStream, ListQuery } from './stream-part.js';
 import {
   ACTIVITY_TYPES,
   LIST_EVERY_MS,
@@ -10,13 +10,22 @@ import {
   eventPart,
   fanOut,
   formerUsers,
-  memberships,
   listOf,
+  listed,
   ownClock,
   under,
   upserted,
   withArchived,
 } from './stream-kinds.js';
+
+/** The organization with who belongs to it now and who did, each with the user inside. */
+const memberships: ListQuery = {
+  path: '/organization/:organization/',
+  params: {
+    _fields: ['memberships', 'inactive_memberships'],
+    _expand: ['memberships__user', 'inactive_memberships__user'],
+  },
+};
 
 /**
  * THE list of streams: what is read from Close, from where and how. Read on 2026-11-23 from Close's
@@ -143,12 +152,12 @@ export const CLOSE_STREAMS: readonly CloseStream[] = [
   },
   {
     name: 'users',
-    ...upserted,
+    ...listed,
     parts: [listOf([{ path: '/user/' }, { ...memberships, pick: formerUsers }], 'membership')],
   },
   {
     name: 'memberships',
-    ...upserted,
+    ...listed,
     parts: [
       listOf(
         [{ ...memberships, pick: under('memberships', 'inactive_memberships') }],
@@ -158,13 +167,13 @@ export const CLOSE_STREAMS: readonly CloseStream[] = [
   },
   {
     name: 'roles',
-    ...upserted,
+    ...listed,
     parts: [listOf('/role/')],
   },
   {
     // The list leaves the members out.
     name: 'groups',
-    ...upserted,
+    ...listed,
     parts: [
       {
         ...fanOut,
@@ -177,37 +186,37 @@ export const CLOSE_STREAMS: readonly CloseStream[] = [
   },
   {
     name: 'organizations',
-    ...upserted,
+    ...listed,
     parts: [listOf([{ path: '/organization/:organization/', pick: (body) => [body] }])],
   },
   {
     name: 'lead_statuses',
-    ...upserted,
+    ...listed,
     parts: [listOf('/status/lead/', 'status.lead')],
   },
   {
     name: 'opportunity_statuses',
-    ...upserted,
+    ...listed,
     parts: [listOf('/status/opportunity/', 'status.opportunity')],
   },
   {
     name: 'pipelines',
-    ...upserted,
+    ...listed,
     parts: [listOf('/pipeline/', 'status.opportunity')],
   },
   {
     name: 'custom_fields',
-    ...upserted,
+    ...listed,
     parts: [listOf(CUSTOM_FIELD_LISTS, 'custom_fields.*')],
   },
   {
     name: 'custom_activity_types',
-    ...upserted,
+    ...listed,
     parts: [listOf('/custom_activity/', 'custom_activity_type')],
   },
   {
     name: 'custom_object_types',
-    ...upserted,
+    ...listed,
     parts: [listOf('/custom_object_type/', 'custom_object_type')],
   },
   {
@@ -233,27 +242,27 @@ export const CLOSE_STREAMS: readonly CloseStream[] = [
   },
   {
     name: 'email_templates',
-    ...upserted,
+    ...listed,
     parts: [listOf(withArchived('/email_template/'), 'email_template')],
   },
   {
     name: 'sms_templates',
-    ...upserted,
+    ...listed,
     parts: [listOf(withArchived('/sms_template/'), 'sms_template')],
   },
   {
     name: 'connected_accounts',
-    ...upserted,
+    ...listed,
     parts: [listOf('/connected_account/')],
   },
   {
     name: 'send_as',
-    ...upserted,
+    ...listed,
     parts: [listOf('/send_as/')],
   },
   {
     name: 'sequences',
-    ...upserted,
+    ...listed,
     parts: [listOf('/sequence/', 'sequence')],
   },
   {
@@ -274,43 +283,43 @@ export const CLOSE_STREAMS: readonly CloseStream[] = [
   },
   {
     name: 'smart_views',
-    ...upserted,
+    ...listed,
     // Without the types Close gives those of leads alone.
     parts: [listOf(SMART_VIEW_LISTS, 'saved_search')],
   },
   {
     name: 'integration_links',
-    ...upserted,
+    ...listed,
     parts: [listOf('/integration_link/')],
   },
   {
     name: 'dialer',
-    ...upserted,
+    ...listed,
     parts: [listOf('/dialer/')],
   },
   {
     name: 'phone_numbers',
-    ...upserted,
+    ...listed,
     parts: [listOf('/phone_number/', 'phone_number')],
   },
   {
     name: 'bulk_actions',
-    ...upserted,
+    ...listed,
     parts: [listOf(BULK_ACTION_LISTS, 'bulk_action.*')],
   },
   {
     name: 'exports',
-    ...upserted,
+    ...listed,
     parts: [listOf('/export/', 'export.*')],
   },
   {
     name: 'webhooks',
-    ...upserted,
+    ...listed,
     parts: [listOf('/webhook/')],
   },
   {
     name: 'outcomes',
-    ...upserted,
+    ...listed,
     parts: [listOf('/outcome/')],
   },
   {
@@ -338,8 +347,8 @@ export const CLOSE_STREAMS: readonly CloseStream[] = [
     customFields: null,
     parts: [
       // What is in the tables already needs no effects; what happens from now on does.
-      { ...eventPart, name: 'past', lane: 'history', hasEffects: false },
-      { ...eventPart, name: 'changes', lane: 'live', hasEffects: true },
+      { ...eventPart, name: 'past', lane: 'history', tellsOfOthers: false },
+      { ...eventPart, name: 'changes', lane: 'live', tellsOfOthers: true },
     ],
   },
 ];

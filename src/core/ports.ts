@@ -79,8 +79,8 @@ export interface SourcePart {
    * looks back and ahead no further than the event log does.
    */
   readonly followsEvents?: boolean;
-  /** How long the source keeps its records, in milliseconds; absent = for ever. */
-  readonly retentionMs?: number;
+  /** It is the event log, whose pages have effects on other streams. */
+  readonly tellsOfOthers?: boolean;
 }
 
 /** Who the key belongs to, as `GET /me/` tells. */

@@ -4,6 +4,7 @@ import {
   earlier,
   instantFromMillis,
   later,
+  MINUTE_MS,
   toMillis,
   type Instant,
 } from './instant.js';
@@ -61,7 +62,8 @@ export function historySlices(
   range: { readonly from: Instant; readonly to: Instant },
   includesFuture: boolean,
 ): readonly Slice[] {
-  return stream.parts.flatMap((part) => {
+  const parts = stream.parts.filter(({ lane }) => lane !== 'live');
+  return parts.flatMap((part) => {
     const future =
       part.readsFuture && includesFuture && range.to < END_OF_TIME
         ? [{ stream: stream.name, part: part.name, from: range.to, to: END_OF_TIME }]
@@ -70,17 +72,35 @@ export function historySlices(
   });
 }
 
+/** Close's own advice for its event log (docs, resources/events): the latest five minutes again. */
+const EVENT_OVERLAP_MS = 5 * MINUTE_MS;
+
 /**
  * The one slice of an incremental sync: from the bookmark, less the overlap, to now or beyond. It is
  * empty, and never the wrong way round, when the clock was set back behind the bookmark.
+ *
+ * `hasEvents`: what changed, and what is dated in the past or in the future, comes with the event log.
  */
 export function liveSlice(
-  stream: SourceStream,
+  stream: Pick<SourceStream, 'name'>,
   part: SourcePart,
   bookmark: Instant,
   now: Instant,
+  hasEvents: boolean,
 ): Slice {
-  const from = addMillis(bookmark, -part.overlapMs);
-  const to = part.readsFuture ? END_OF_TIME : later(now, from);
+  const isFollowed = hasEvents && part.followsEvents === true;
+  const overlapMs = isFollowed ? Math.min(part.overlapMs, EVENT_OVERLAP_MS) : part.overlapMs;
+  const from = addMillis(bookmark, -overlapMs);
+  const to = part.readsFuture && !isFollowed ? END_OF_TIME : later(now, from);
   return { stream: stream.name, part: part.name, from, to };
+}
+
+/**
+ * Whether the live lane reads a part now. What is not read in each sync is read by its history first;
+ * until then the live lane leaves it alone.
+ */
+export function isDue(part: SourcePart, readAt: Instant | null, now: Instant): boolean {
+  if (part.lane === 'history') return false;
+  if (part.everyMs === undefined) return true;
+  return readAt !== null && addMillis(readAt, part.everyMs) <= now;
 }

@@ -95,22 +95,35 @@ export async function readConnection(
   return row;
 }
 
-/** Gives each stream its line in `sync_status`, and each part its first bookmark. */
+/**
+ * Gives each stream its line in `sync_status`, and each part of the live lane its first bookmark.
+ * `leftOut`: fields that the operator does not want, by stream.
+ */
 export async function registerStreams(
   pool: pg.Pool,
   schema: string,
   streams: readonly SourceStream[],
   liveFrom: Instant,
+  leftOut: ReadonlyMap<string, readonly string[]> = new Map(),
 ): Promise<void> {
+  const lines = streams.map(({ name }) => ({ stream: name, left_out: leftOut.get(name) ?? [] }));
   const parts = streams.flatMap((stream) =>
-    stream.parts.map((part) => ({ stream: stream.name, part: part.name })),
+    stream.parts
+      .filter(({ lane }) => lane !== 'history')
+      .map((part) => ({ stream: stream.name, part: part.name })),
   );
   await query(
     pool,
-    `INSERT INTO closehaul.streams (schema_name, stream)
-     SELECT DISTINCT $1, r.stream FROM json_to_recordset($2::json) AS r(stream text)
-     ON CONFLICT DO NOTHING`,
-    [schema, JSON.stringify(parts)],
+    `WITH chosen AS (
+       SELECT r.stream, r.left_out FROM json_to_recordset($2::json) AS r(stream text, left_out text[])
+     ), others AS (
+       UPDATE closehaul.streams SET is_selected = false
+        WHERE schema_name = $1 AND stream NOT IN (SELECT stream FROM chosen)
+     )
+     INSERT INTO closehaul.streams (schema_name, stream, left_out)
+     SELECT $1, stream, left_out FROM chosen
+     ON CONFLICT (schema_name, stream) DO UPDATE SET is_selected = true, left_out = excluded.left_out`,
+    [schema, JSON.stringify(lines)],
   );
   await query(
     pool,
@@ -121,16 +134,39 @@ export async function registerStreams(
   );
 }
 
+/** What the operator wants, as it was told when the connection was opened last. */
+export interface StoredSelection {
+  readonly streams: ReadonlySet<string>;
+  readonly leftOut: ReadonlyMap<string, readonly string[]>;
+}
+
+export async function readSelection(pool: pg.Pool, schema: string): Promise<StoredSelection> {
+  const rows = await query<{ stream: string; left_out: string[] }>(
+    pool,
+    'SELECT stream, left_out FROM closehaul.streams WHERE schema_name = $1 AND is_selected',
+    [schema],
+  );
+  return {
+    streams: new Set(rows.map(({ stream }) => stream)),
+    leftOut: new Map(rows.map(({ stream, left_out: fields }) => [stream, fields])),
+  };
+}
+
 export interface Bookmark {
   readonly stream: string;
   readonly part: string;
   readonly bookmark: Instant;
+  /** When the part was read last, to its end or in vain; null: not yet. */
+  readonly readAt: Instant | null;
+  /** Close does not let this key read it. */
+  readonly isSkipped: boolean;
 }
 
 export async function readBookmarks(pool: pg.Pool, schema: string): Promise<readonly Bookmark[]> {
-  return query<{ stream: string; part: string; bookmark: Instant }>(
+  return query<Bookmark & pg.QueryResultRow>(
     pool,
-    'SELECT stream, part, bookmark FROM closehaul.bookmarks WHERE schema_name = $1',
+    `SELECT stream, part, bookmark, read_at AS "readAt", is_skipped AS "isSkipped"
+       FROM closehaul.bookmarks WHERE schema_name = $1`,
     [schema],
   );
 }

@@ -59,6 +59,10 @@ export interface StreamSummary extends Counts {
   readonly bookmark: Instant | null;
   /** Records in the table altogether. */
   readonly totalRows: number;
+  /** What a person should know of it, though nothing went wrong: that a key may not read it. */
+  readonly note: string | null;
+  /** Close lets the key read nothing of it. */
+  readonly isSkipped: boolean;
 }
 
 interface MovedCounts extends Counts {
@@ -148,7 +152,11 @@ async function storeCounts(
   }
   await client.query(
     `UPDATE closehaul.streams
-        SET rows = rows + $3, problem = $4, status = CASE WHEN $5 THEN 'Up to date' ELSE 'Incomplete' END,
+        SET rows = rows + $3, problem = $4,
+            status = CASE WHEN NOT $5 THEN 'Incomplete'
+                          WHEN (SELECT bool_and(b.is_skipped) FROM closehaul.bookmarks b
+                                 WHERE b.schema_name = $1 AND b.stream = $2) THEN 'Skipped'
+                          ELSE 'Up to date' END,
             last_success_at = CASE WHEN $5 THEN now() ELSE last_success_at END
       WHERE schema_name = $1 AND stream = $2`,
     [ref.schema, counts.stream, counts.inserted, problem ?? null, isComplete],
@@ -163,7 +171,10 @@ async function summarize(
 ): Promise<readonly StreamSummary[]> {
   const { rows } = await client.query<Omit<StreamSummary, 'isComplete'>>(
     `SELECT r.stream, r.fetched, r.inserted, r.updated, r.unchanged, r.stale, r.rejected, r.rows,
-            s.bookmark, coalesce(s.rows, 0) AS "totalRows"
+            s.bookmark, coalesce(s.rows, 0) AS "totalRows",
+            coalesce(s.status = 'Skipped', false) AS "isSkipped",
+            (SELECT string_agg(DISTINCT b.note, ' ') FROM closehaul.bookmarks b
+              WHERE b.schema_name = $2 AND b.stream = r.stream) AS note
        FROM closehaul.run_streams r
        LEFT JOIN closehaul.sync_status s ON s.schema = $2 AND s.stream = r.stream
       WHERE r.run = $1 ORDER BY r.stream`,

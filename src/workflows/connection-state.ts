@@ -9,12 +9,14 @@ import type {
   RunKind,
   RunResult,
   StatusAnswer,
+  StreamResult,
   StreamStatus,
   SyncResult,
 } from '../contract.js';
 import { enqueue, parseBackfill, updateJob, type BackfillJob } from '../core/backfill-queue.js';
 import { parseInstant, instantFromMillis } from '../core/instant.js';
 import type { CheckedConnection } from '../core/connection-request.js';
+import { selectStreams } from '../core/stream-selection.js';
 import { nextStart, parseAnchor, parseEvery } from '../core/schedule.js';
 import { changeRebuild, newRebuild, type RebuildState } from './rebuild-state.js';
 
@@ -61,6 +63,8 @@ export interface ConnectionState {
 }
 
 const REJECTED_KEPT = 10;
+/** Of a stream that was never synced. */
+const NOTHING_KNOWN = { rows: 0, bookmark: null, error: null, note: null } as const;
 
 export function newState(
   connection: CheckedConnection,
@@ -214,7 +218,7 @@ export function changeSettings(
   if (streams !== undefined && state.open === null) {
     return { reason: 'The connection is not open yet; set the streams once it is.' };
   }
-  if (streams?.some((name) => name !== 'all' && !known.includes(name.replace(/^-/, '')))) {
+  if (streams !== undefined && 'unknown' in selectStreams(streams, known)) {
     return { reason: `"streams" names one that is not known; known are ${known.join(', ')}.` };
   }
   if (everyMs !== undefined) Object.assign(state, { every, everyMs });
@@ -290,10 +294,11 @@ export function addResult(state: ConnectionState, kind: RunKind, result: RunResu
       known.name === stream.name
         ? {
             name: known.name,
-            status: stream.isComplete && stream.error === null ? 'Up to date' : 'Incomplete',
+            status: settledStatus(stream),
             rows: stream.totalRows,
             bookmark: stream.bookmark,
             error: kind === 'incremental' ? stream.error : null,
+            note: stream.note,
           }
         : known,
     );
@@ -310,6 +315,11 @@ function addRereads(state: ConnectionState, rereads: readonly RereadWish[]): voi
     if ('jobs' in queued) state.backfills = queued.jobs;
     state.revision += 1;
   }
+}
+
+function settledStatus({ isComplete, error, isSkipped }: StreamResult): string {
+  if (!isComplete || error !== null) return 'Incomplete';
+  return isSkipped ? 'Skipped' : 'Up to date';
 }
 
 export function markRunning(
@@ -333,7 +343,7 @@ export function setOpen(state: ConnectionState, open: OpenResult): void {
   state.needsOpening = false;
   state.blockedBy = null;
   state.streams = open.streams.map(
-    (name) => known.get(name) ?? { name, status: 'Pending', rows: 0, bookmark: null, error: null },
+    (name) => known.get(name) ?? { name, status: 'Pending', ...NOTHING_KNOWN },
   );
   const isKept = ([name]: [string, string]): boolean => open.streams.includes(name);
   state.historyProblems = Object.fromEntries(Object.entries(state.historyProblems).filter(isKept));

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
-import { parseInstant, type Instant } from '../../src/core/instant.js';
+import { HOUR_MS, parseInstant, type Instant } from '../../src/core/instant.js';
 import type { SourceStream } from '../../src/core/ports.js';
-import { END_OF_TIME, historySlices, liveSlice, planSlices } from '../../src/core/slice.js';
+import { END_OF_TIME, historySlices, isDue, liveSlice, planSlices } from '../../src/core/slice.js';
 import { sliceId, type Slice } from '../../src/core/stream.js';
 import { APPENDED } from './streams.js';
 
@@ -120,7 +120,7 @@ describe('liveSlice', () => {
   const now = at('2025-01-03T11:00:00Z');
 
   it('reads the overlap again, to the microsecond', () => {
-    expect(liveSlice(stream, past!, bookmark, now)).toEqual({
+    expect(liveSlice(stream, past!, bookmark, now, false)).toEqual({
       stream: stream.name,
       part: 'past',
       from: '2025-01-03T09:59:00.000005Z',
@@ -129,13 +129,58 @@ describe('liveSlice', () => {
   });
 
   it('has no end for a part that reads the future', () => {
-    expect(liveSlice(stream, planned!, bookmark, now).to).toBe(END_OF_TIME);
+    expect(liveSlice(stream, planned!, bookmark, now, false).to).toBe(END_OF_TIME);
   });
 
   it('is empty, and not upside down, when the clock was set back', () => {
-    const { from, to } = liveSlice(stream, past!, bookmark, at('2025-01-02'));
+    const { from, to } = liveSlice(stream, past!, bookmark, at('2025-01-02'), false);
 
     expect(to).toBe(from);
+  });
+});
+
+describe('a part that the event log tells of', () => {
+  const [, planned] = stream.parts;
+  const followed = { ...planned!, overlapMs: 24 * HOUR_MS, followsEvents: true };
+  const bookmark = at('2025-01-03T10:00:00Z');
+  const now = at('2025-01-03T11:00:00Z');
+
+  it('is read no further back and ahead than the log', () => {
+    const { from, to } = liveSlice(stream, followed, bookmark, now, true);
+
+    expect([from, to]).toEqual([at('2025-01-03T09:55:00Z'), now]);
+  });
+
+  it('is read with its whole overlap, and into the future, when there is no log', () => {
+    const { from, to } = liveSlice(stream, followed, bookmark, now, false);
+
+    expect([from, to]).toEqual([at('2025-01-02T10:00:00Z'), END_OF_TIME]);
+  });
+});
+
+describe('isDue', () => {
+  const [past] = stream.parts;
+  const now = at('2025-01-03T11:00:00Z');
+  const list = { ...past!, everyMs: HOUR_MS };
+
+  it('is every sync for a part without a frequency of its own', () => {
+    expect(isDue(past!, null, now)).toBe(true);
+  });
+
+  it('is after its time, and not before its history was read', () => {
+    expect(isDue(list, at('2025-01-03T10:00:00Z'), now)).toBe(true);
+    expect(isDue(list, at('2025-01-03T10:00:01Z'), now)).toBe(false);
+    expect(isDue(list, null, now)).toBe(false);
+  });
+
+  it('is never for a part of the history lane, nor the other way round', () => {
+    const parts = [
+      { ...past!, name: 'past', lane: 'history' },
+      { ...past!, name: 'changes', lane: 'live' },
+    ] as const;
+    expect(parts.map((part) => isDue(part, null, now))).toEqual([false, true]);
+    const slices = historySlices({ ...stream, parts }, range, true);
+    expect(new Set(slices.map(({ part }) => part))).toEqual(new Set(['past']));
   });
 });
 

@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
-import { CLOSE_STREAMS, type CloseStream } from '../../src/close/streams.js';
+import type { CloseStream } from '../../src/close/stream-part.js';
+import { CLOSE_STREAMS } from '../../src/close/streams.js';
 import { foldCustomFields } from '../../src/core/custom-fields.js';
 import type { LayoutName } from '../../src/core/layout.js';
 import type { CustomFieldDefinition } from '../../src/core/ports.js';

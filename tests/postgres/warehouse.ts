@@ -2,13 +2,13 @@ import type pg from 'pg';
 import { denestPage, type Reject } from '../../src/core/denest.js';
 import type { Instant } from '../../src/core/instant.js';
 import { LAYOUTS, type LayoutName } from '../../src/core/layout.js';
-import type { SourceStream } from '../../src/core/ports.js';
+import type { CompletePass, SourceStream } from '../../src/core/ports.js';
 import type { JsonRecord } from '../../src/core/record.js';
 import { sliceId, type Position } from '../../src/core/stream.js';
 import { Catalog } from '../../src/postgres/catalog.js';
 import { planCheckpoints, type Counts, type SliceRef } from '../../src/postgres/checkpoints.js';
 import { openConnection, registerStreams } from '../../src/postgres/connections.js';
-import { loadPage } from '../../src/postgres/load.js';
+import { loadPage, type EffectBatch } from '../../src/postgres/load.js';
 import { migrate } from '../../src/postgres/migrate.js';
 import { inTransaction, quote } from '../../src/postgres/pool.js';
 import { testDatabase, type TestDatabase } from '../support/stack.js';
@@ -31,7 +31,14 @@ export const ACTIVITIES: SourceStream = {
   ...{ volatileFields: ['user_name'], customFields: null },
   parts: [{ name: 'activity', sliceDays: 30, overlapMs: 0, readsFuture: true }],
 };
-export const STREAMS = [LEADS, ACTIVITIES] as const;
+/** A small list, whose records have no version. */
+export const STATUSES: SourceStream = {
+  ...{ name: 'lead_statuses', loading: 'upsert', key: 'id' },
+  ...{ versionField: null, clockField: 'date_updated' },
+  ...{ volatileFields: [], customFields: null },
+  parts: [{ name: 'list', sliceDays: null, overlapMs: 0, readsFuture: false, everyMs: 3_600_000 }],
+};
+export const STREAMS = [LEADS, ACTIVITIES, STATUSES] as const;
 
 export interface Options {
   readonly catalog?: Catalog;
@@ -41,6 +48,11 @@ export interface Options {
   readonly next?: Position | null;
   readonly rejects?: readonly Reject[];
   readonly pool?: pg.Pool;
+  readonly receivedAt?: Instant;
+  readonly effects?: readonly EffectBatch[];
+  readonly pass?: CompletePass;
+  readonly note?: string;
+  readonly isSkipped?: boolean;
 }
 
 /** A migrated database with one open connection, for one test file or one test. */
@@ -51,6 +63,8 @@ export interface Warehouse extends TestDatabase {
   readonly catalog: Catalog;
   /** De-nests and loads records as one page of a slice of their own; gives the counts. */
   load(stream: SourceStream, records: readonly JsonRecord[], options?: Options): Promise<Counts>;
+  /** Records that a page brings of another stream. */
+  effect(stream: SourceStream, records: readonly JsonRecord[]): EffectBatch;
   /** A new slice, planned and open. */
   slice(stream: SourceStream, job?: string, bookmarkOnClose?: Instant): Promise<SliceRef>;
   rows(text: string, values?: readonly unknown[]): Promise<Record<string, unknown>[]>;
@@ -123,12 +137,21 @@ export async function openSchema(
     otherCatalog: () => Catalog.open(pool, schema, layout, streams),
     table: (name, columns = '*') =>
       rows(`SELECT ${columns} FROM ${quote(schema)}.${quote(name)} t ORDER BY ${ROW_ORDER}`),
+    effect(stream, records) {
+      const { denested, rejects } = denestPage(records, stream, LAYOUTS[layout]);
+      return { stream: stream.name, records: denested, rejects, tombstones: [] };
+    },
     async load(stream, records, options = {}) {
       const { denested, rejects } = denestPage(records, stream, LAYOUTS[layout]);
+      const { effects, pass, note, isSkipped } = options;
       return loadPage(
         {
           ref: options.ref ?? (await slice(stream)),
-          ...{ version: options.version ?? 0, receivedAt: RECEIVED_AT },
+          ...{ version: options.version ?? 0, receivedAt: options.receivedAt ?? RECEIVED_AT },
+          ...(effects !== undefined && { effects }),
+          ...(pass !== undefined && { pass }),
+          ...(note !== undefined && { note }),
+          ...(isSkipped !== undefined && { isSkipped }),
           ...{ records: denested, rejects: [...rejects, ...(options.rejects ?? [])] },
           ...{ next: options.next ?? null, totalRecords: null, requests: 1 },
         },

@@ -243,7 +243,7 @@ describe('a connection', () => {
       `SELECT count(DISTINCT job) FROM closehaul.runs WHERE schema_name = 'signals' AND kind = 'backfill'`,
     );
     expect(rows[0]?.count).toBe(20);
-  });
+  }, 150_000);
 
   it('reads a table again that somebody dropped, by itself, while it goes on', async () => {
     const handle = await startConnection(client, { name: 'Dropped', startDate: '2025-11-01' });
