@@ -46,7 +46,10 @@ function connectionOptions(command: Command): Command {
     .option('--start-date <date>', 'historical sync from this date (default: one year ago)')
     .option('--every <frequency>', 'replication frequency, such as 30m, 6h, 1d (default: 30m)')
     .option('--anchor <HH:MM>', 'time of day in UTC that the slots are counted from')
-    .option('--streams <list>', 'comma list of streams, "all", or exclusions such as -activities')
+    .option(
+      '--streams <list>',
+      'comma list of streams, "all", exclusions: -event_log, leads.-contacts',
+    )
     .option('--layout <layout>', 'stitch (default), stitch-v2 or jsonb; fixed until a rebuild');
 }
 
@@ -140,6 +143,7 @@ function addOperations(program: Command): void {
       await rebuild(readConfig(), name, flags.layout, outputOf(flags));
     });
   addSignals(program);
+  addReports(program);
   program
     .command('runs <name>')
     .description('what each sync read and wrote, newest first')
@@ -173,6 +177,17 @@ function addWarehouse(program: Command): void {
     .action(async (name: string, flags: SchemaFlags & { json?: boolean }) => {
       const { schema } = await import('./commands/schema.js');
       await schema(readConfig(), name, flags, outputOf(flags));
+    });
+}
+
+function addReports(program: Command): void {
+  program
+    .command('streams [name]')
+    .description('what is read from Close and how; with a name: rights, rows, last sync')
+    .option(...json)
+    .action(async (name: string | undefined, flags: { json?: boolean }) => {
+      const { streams } = await import('./commands/streams.js');
+      await streams(readConfig(), name, outputOf(flags));
     });
 }
 

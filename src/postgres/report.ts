@@ -161,3 +161,38 @@ export async function readStreamCounts(
     [schema],
   );
 }
+
+/** What is stored of one stream of a connection. */
+export interface StreamRecord {
+  readonly stream: string;
+  readonly table: string | null;
+  readonly isSelected: boolean;
+  readonly leftOut: readonly string[];
+  /** Parts that were read, or tried, at least once. */
+  readonly partsRead: number;
+  /** Of these, those that the key may not read. */
+  readonly partsSkipped: number;
+  readonly status: string;
+  readonly rows: number;
+  readonly lastSync: Instant | null;
+  readonly note: string | null;
+}
+
+export async function readStreams(pool: pg.Pool, schema: string): Promise<readonly StreamRecord[]> {
+  return query<StreamRecord & pg.QueryResultRow>(
+    pool,
+    `SELECT s.stream, t.table_name AS "table", s.is_selected AS "isSelected", s.left_out AS "leftOut",
+            count(b.read_at)::int AS "partsRead",
+            (count(*) FILTER (WHERE b.is_skipped))::int AS "partsSkipped",
+            v.status, v.rows, v.last_success_at AS "lastSync", v.problem AS note
+       FROM closehaul.streams s
+       JOIN closehaul.sync_status v ON v.schema = s.schema_name AND v.stream = s.stream
+       LEFT JOIN closehaul.bookmarks b ON b.schema_name = s.schema_name AND b.stream = s.stream
+       LEFT JOIN closehaul.warehouse_tables t
+         ON t.schema_name = s.schema_name AND t.stream = s.stream AND t.levels = 0
+      WHERE s.schema_name = $1
+      GROUP BY s.schema_name, s.stream, t.table_name, v.status, v.rows, v.last_success_at, v.problem
+      ORDER BY s.stream`,
+    [schema],
+  );
+}
