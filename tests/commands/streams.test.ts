@@ -10,12 +10,13 @@ import {
   LIVE_FROM,
   openWarehouse,
   SCHEMA,
+  STATUSES,
   type Warehouse,
 } from '../postgres/warehouse.js';
 
 let warehouse: Warehouse;
 beforeEach(async () => {
-  warehouse = await openWarehouse();
+  warehouse = await openWarehouse('stitch', { streams: [LEADS, ACTIVITIES, STATUSES] });
 });
 afterEach(() => warehouse.close());
 

@@ -22,7 +22,7 @@ import {
 let warehouse: Warehouse;
 
 beforeEach(async () => {
-  warehouse = await openWarehouse();
+  warehouse = await openWarehouse('stitch', { streams: [LEADS, ACTIVITIES, STATUSES] });
 });
 
 afterEach(async () => {

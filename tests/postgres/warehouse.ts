@@ -38,7 +38,7 @@ export const STATUSES: SourceStream = {
   ...{ volatileFields: [], customFields: null },
   parts: [{ name: 'list', sliceDays: null, overlapMs: 0, readsFuture: false, everyMs: 3_600_000 }],
 };
-export const STREAMS = [LEADS, ACTIVITIES, STATUSES] as const;
+export const STREAMS = [LEADS, ACTIVITIES] as const;
 
 export interface Options {
   readonly catalog?: Catalog;
