@@ -19,10 +19,12 @@ export function foldCustomFields(
   return foldOwn(record, fields.get(families.own), (name, value) => {
     const family = familyOf(families, name);
     if (family === undefined || !Array.isArray(value)) return value;
-    return (value as readonly JsonValue[]).map((element) =>
+    const elements = value as readonly JsonValue[];
+    const folded = elements.map((element) =>
       // Records inside these have none: Close nests no deeper, and a stack overflow lurks there.
       isJsonRecord(element) ? foldOwn(element, fields.get(family), (_, inner) => inner) : element,
     );
+    return folded.every((element, index) => element === elements[index]) ? value : folded;
   });
 }
 
@@ -54,17 +56,23 @@ function foldOwn(
 ): JsonRecord {
   const folded: [string, JsonValue][] = [];
   const custom: [string, JsonValue][] = [];
-  for (const [name, value] of Object.entries(record)) {
+  let hasChanged = false;
+  for (const name of Object.keys(record)) {
+    const value = record[name] as JsonValue;
     if (name.startsWith(PREFIX)) {
       const id = name.slice(PREFIX.length);
       const field = fields?.get(id);
       custom.push([field?.label ?? id, declared(value, field)]);
     } else if (name !== 'custom') {
-      folded.push([name, foldNested(name, value)]);
+      const inner = foldNested(name, value);
+      hasChanged ||= inner !== value;
+      folded.push([name, inner]);
     }
   }
+  // Most contacts and opportunities have none: they are not built anew.
+  if (custom.length === 0 && !hasChanged) return record;
   if (custom.length > 0) folded.push(['custom', Object.fromEntries(custom)]);
-  else if (record['custom'] !== undefined) folded.push(['custom', record['custom']]);
+  else if (Object.hasOwn(record, 'custom')) folded.push(['custom', record['custom'] as JsonValue]);
   // fromEntries and not assignment: a field called `__proto__` must stay a field.
   return Object.fromEntries(folded);
 }

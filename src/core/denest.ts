@@ -1,16 +1,10 @@
+import { ArrayPlace, ELEMENT_PATH, ObjectPlace, type FieldPlace } from './denest-place.js';
 import type { Instant } from './instant.js';
 import { jsonText } from './json-text.js';
-import { INNER_ARRAY_PART, SCALAR_ELEMENT_COLUMN, type Layout } from './layout.js';
-import { byteLength } from './naming.js';
+import { SCALAR_ELEMENT_COLUMN, type Layout } from './layout.js';
 import { isNested, type JsonRecord, type JsonValue } from './record.js';
 import type { StreamShape } from './stream.js';
-import {
-  classify,
-  RESERVED_SUFFIXES,
-  storableText,
-  TYPE_SUFFIX,
-  type TypedValue,
-} from './typing.js';
+import { classify, classifyAs, storableText, TYPE_SUFFIX, type TypedValue } from './typing.js';
 
 /**
  * De-nesting: one record becomes one row of its stream's table and a row for each array element.
@@ -71,22 +65,14 @@ export type DenestResult = Denested | { readonly reject: Reject };
 interface Draft {
   readonly cells: Cell[];
   /** What the row adds to `content`; null when it comes from a volatile field. */
-  readonly content: string[] | null;
+  content: string | null;
 }
 
 /** An object or array that waits to be walked, and where its leaves go. */
-interface Frame {
-  readonly value: JsonRecord | readonly JsonValue[];
-  readonly table: string;
-  readonly tableName: string;
-  readonly levels: readonly number[];
-  readonly row: Draft;
-  readonly path: string;
-  readonly column: string;
-  /** Field names from the record (or element) down to here, for typing. */
-  readonly segments: readonly string[];
-  readonly isVolatile: boolean;
-}
+type Frame = { readonly levels: readonly number[]; readonly row: Draft } & (
+  | { readonly object: JsonRecord; readonly place: ObjectPlace }
+  | { readonly elements: readonly JsonValue[]; readonly place: ArrayPlace }
+);
 
 /**
  * De-nests one record; `asSent` is what a reject keeps, for a record that was changed on the way.
@@ -99,6 +85,11 @@ export function denest(
   layout: Layout,
   asSent: JsonRecord = record,
 ): DenestResult {
+  return denestAt(ObjectPlace.record({ stream, layout }), record, asSent);
+}
+
+function denestAt(place: ObjectPlace, record: JsonRecord, asSent: JsonRecord): DenestResult {
+  const { stream } = place.context;
   const key = record[stream.key];
   if (typeof key !== 'string' || key === '') {
     return rejected(asSent, stream, `Field ${stream.key} is missing or is not a text`);
@@ -107,8 +98,8 @@ export function denest(
   if (storableText(key) !== key) {
     return rejected(asSent, stream, `Field ${stream.key} holds what PostgreSQL cannot store`);
   }
-  const walk = new Walk(stream, layout);
-  const problem = walk.run(record);
+  const walk = new Walk(place.context.layout);
+  const problem = walk.run(record, place);
   if (problem !== undefined) return rejected(asSent, stream, problem);
   return {
     record: asSent,
@@ -134,8 +125,9 @@ export function denestPage(
 ): { readonly denested: readonly Denested[]; readonly rejects: readonly Reject[] } {
   const denested: Denested[] = [];
   const rejects: Reject[] = [];
+  const place = ObjectPlace.record({ stream, layout });
   for (const [index, record] of records.entries()) {
-    const result = denest(record, stream, layout, asSent[index]);
+    const result = denestAt(place, record, asSent[index] ?? record);
     if ('reject' in result) rejects.push(result.reject);
     else denested.push(result);
   }
@@ -151,23 +143,14 @@ class Walk {
   private readonly drafts: Draft[] = [];
   private readonly stack: Frame[] = [];
 
-  constructor(
-    private readonly stream: StreamShape,
-    private readonly layout: Layout,
-  ) {}
+  constructor(private readonly layout: Layout) {}
 
   /** Walks the whole record; returns why it must be rejected, or undefined. */
-  run(record: JsonRecord): string | undefined {
-    const { name } = this.stream;
-    const row = this.addRow({ table: name, tableName: name, levels: [] }, false);
-    this.stack.push({
-      ...{ value: record, table: name, tableName: name, levels: [], row },
-      ...{ path: '', column: '', segments: [], isVolatile: false },
-    });
+  run(record: JsonRecord, place: ObjectPlace): string | undefined {
+    const row = this.addRow(place, []);
+    this.stack.push({ object: record, place, levels: [], row });
     for (let frame = this.stack.pop(); frame !== undefined; frame = this.stack.pop()) {
-      const problem = Array.isArray(frame.value)
-        ? this.walkArray(frame, frame.value as readonly JsonValue[])
-        : this.walkObject(frame, frame.value as JsonRecord);
+      const problem = 'object' in frame ? this.walkObject(frame) : this.walkArray(frame);
       if (problem !== undefined) return problem;
     }
     return undefined;
@@ -175,33 +158,28 @@ class Walk {
 
   /** Row by row, so that a field that moves from one element to the next makes a difference. */
   content(): string {
-    return this.drafts.flatMap(({ content }) => content ?? []).join('\n');
+    const contents = this.drafts.map(({ content }) => content);
+    return contents.filter((content) => content !== null).join('\n');
   }
 
-  private walkObject(frame: Frame, object: JsonRecord): string | undefined {
-    const isOwn = frame.segments.length === 0;
-    const isTop = isOwn && frame.levels.length === 0;
+  private walkObject(frame: Extract<Frame, { object: JsonRecord }>): string | undefined {
+    const { object, levels, row } = frame;
     const nested: Frame[] = [];
-    // Sorted, so that content does not depend on key order and new tables get Stitch's column order.
-    for (const field of Object.keys(object).sort()) {
-      if (isReservedField(field)) return `Field name ${fieldLabel(field)} is reserved`;
-      const value = object[field] as JsonValue;
-      const isKey = isTop && field === this.stream.key;
-      const isVolatile = frame.isVolatile || (isTop && this.isVolatile(field));
-      if (isKey || value === null) continue;
-      const segments = [...frame.segments, field];
-      const path = isOwn ? escapeSegment(field) : `${frame.path}.${escapeSegment(field)}`;
-      if (isTooLong(frame.table, path)) return `Field name ${fieldLabel(path)} is too long`;
-      // An element's prefix, as `items__`, ends in the separator; a field may too, and is a part by itself.
-      const column = isOwn ? frame.column + field : `${frame.column}__${field}`;
-      const isJson = isTop && this.stream.jsonFields?.includes(field) === true;
-      if (isJson || (Array.isArray(value) && !this.layout.hasSubtables)) {
-        const typed = { type: 'jsonb', value: jsonText(value as JsonValue) } as const;
-        addCell(frame.row, path, column, typed, isVolatile);
+    for (const field of frame.place.fieldsOf(object)) {
+      if (field.reserved !== undefined) return field.reserved;
+      const value = object[field.name] as JsonValue;
+      if (field.isKey || value === null) continue;
+      if (field.tooLong !== undefined) return field.tooLong;
+      const isArray = Array.isArray(value);
+      if (field.isJson || (isArray && !this.layout.hasSubtables)) {
+        addCell(row, field, { type: 'jsonb', value: jsonText(value) });
+      } else if (isArray) {
+        const elements = value as readonly JsonValue[];
+        nested.push({ elements, place: field.array, levels, row });
       } else if (isNested(value)) {
-        nested.push({ ...frame, value, segments, path, column, isVolatile });
+        nested.push({ object: value as JsonRecord, place: field.object, levels, row });
       } else {
-        addCell(frame.row, path, column, classify(segments, value), isVolatile);
+        addCell(row, field, classifyAs(field.rule, value));
       }
     }
     // The stack gives back the last one first.
@@ -209,87 +187,56 @@ class Walk {
     return undefined;
   }
 
-  private walkArray(frame: Frame, elements: readonly JsonValue[]): string | undefined {
-    if (frame.levels.length >= LEVELS_MAX) return `Arrays lie more than ${LEVELS_MAX} deep`;
-    const table = `${frame.table}/${frame.path}`;
-    const tableName = `${frame.tableName}__${this.tablePart(frame)}`;
+  private walkArray(frame: Extract<Frame, { place: ArrayPlace }>): string | undefined {
+    const { elements, place } = frame;
+    if (place.depth > LEVELS_MAX) return `Arrays lie more than ${LEVELS_MAX} deep`;
     const nested: Frame[] = [];
-    elements.forEach((value, index) => {
+    for (const [index, value] of elements.entries()) {
       const levels = [...frame.levels, index];
-      const row = this.addRow({ table, tableName, levels }, frame.isVolatile);
-      if (isNested(value)) {
-        const isInnerArray = Array.isArray(value);
-        nested.push({
-          ...{ value, table, tableName, levels, row, isVolatile: frame.isVolatile },
-          segments: isInnerArray ? frame.segments : [],
-          path: isInnerArray ? ELEMENT_PATH : '',
-          column: isInnerArray ? INNER_ARRAY_PART : this.layout.elementPrefix,
-        });
+      const row = this.addRow(place, levels);
+      if (Array.isArray(value)) {
+        const inner = value as readonly JsonValue[];
+        nested.push({ elements: inner, place: place.inner, levels, row });
+      } else if (isNested(value)) {
+        nested.push({ object: value as JsonRecord, place: place.element, levels, row });
       } else {
-        const typed = classify(frame.segments, value);
-        addCell(row, ELEMENT_PATH, SCALAR_ELEMENT_COLUMN, typed, frame.isVolatile);
+        addCell(row, { ...ELEMENT, isVolatile: place.isVolatile }, classifyAs(place.rule, value));
       }
-    });
+    }
     for (const child of nested.reverse()) this.stack.push(child);
     return undefined;
   }
 
-  private addRow(row: Omit<Row, 'cells'>, isVolatile: boolean): Draft {
+  private addRow(place: ObjectPlace | ArrayPlace, levels: readonly number[]): Draft {
+    const { table, tableName, isVolatile } = place;
     const cells: Cell[] = [];
-    this.rows.push({ ...row, cells });
-    const { table, levels } = row;
-    const content = isVolatile ? null : [`#${table.length}:${table}[${levels.join(',')}]`];
+    this.rows.push({ table, tableName, levels, cells });
+    const content = isVolatile ? null : `#${table.length}:${table}[${levels.join(',')}]`;
     const draft = { cells, content };
     this.drafts.push(draft);
     return draft;
   }
-
-  /** A subtable is named by its field alone: `leads__contacts__emails`, not `…__items__emails`. */
-  private tablePart(frame: Frame): string {
-    const prefix = this.layout.elementPrefix;
-    const isInElement = frame.levels.length > 0 && frame.column.startsWith(prefix);
-    return isInElement ? frame.column.slice(prefix.length) : frame.column;
-  }
-
-  private isVolatile(field: string): boolean {
-    return this.stream.loading === 'append' && this.stream.volatileFields.includes(field);
-  }
 }
+
+/** The column of an array's element that is a scalar. */
+const ELEMENT = { path: ELEMENT_PATH, column: SCALAR_ELEMENT_COLUMN } as const;
 
 function addCell(
   row: Draft,
-  path: string,
-  column: string,
+  { path, column, isVolatile }: Pick<FieldPlace, 'path' | 'column' | 'isVolatile'>,
   typed: TypedValue | undefined,
-  isVolatile: boolean,
 ): void {
   if (typed === undefined) return;
-  row.cells.push({ path, column, type: typed.type, value: typed.value });
-  if (isVolatile) return;
-  const text = String(typed.value);
+  const { type, value } = typed;
+  row.cells.push({ path, column, type, value });
+  if (isVolatile || row.content === null) return;
+  const text = String(value);
   // With their lengths, so that neither a name nor a value can look like another field.
-  const type = TYPE_SUFFIX[typed.type];
-  row.content?.push(`${path.length}:${path}:${type}:${text.length}=${text}`);
+  row.content += `\n${path.length}:${path}:${TYPE_SUFFIX[type]}:${text.length}=${text}`;
 }
 
 function scalarOrNull(value: JsonValue | undefined): JsonValue {
   return value === undefined || isNested(value) ? null : value;
-}
-
-/** What stands for an array's element in a path; a field of that name is escaped. */
-const ELEMENT_PATH = '[]';
-
-/**
- * `.` and `/` inside a field's name are escaped, so that `{"a.b": …}` and `{a: {b: …}}` have two
- * paths. So is what PostgreSQL cannot store, since paths are kept there: NUL, halves of a pair.
- */
-function escapeSegment(field: string): string {
-  const escaped = /[./\\[]/.test(field) ? field.replace(/[./\\[]/g, '\\$&') : field;
-  if (!escaped.includes('\0') && escaped.isWellFormed()) return escaped;
-  return escaped.replace(
-    /\0|\p{Surrogate}/gu,
-    (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`,
-  );
 }
 
 /**
@@ -297,27 +244,3 @@ function escapeSegment(field: string): string {
  * record's own key and `_sdc_sequence` take two.
  */
 const LEVELS_MAX = 30;
-
-/**
- * Both paths are in one index, whose rows end at 2,704 bytes. Past that the table or column could
- * not be made, and one record would stop its stream; rejected, it only stops itself.
- */
-const PATHS_BYTES_MAX = 2_400;
-
-function isTooLong(table: string, path: string): boolean {
-  // No character takes more than three bytes for each of its units: most paths are not counted.
-  if (3 * (table.length + path.length) <= PATHS_BYTES_MAX) return false;
-  return byteLength(table) + byteLength(path) > PATHS_BYTES_MAX;
-}
-
-/** Stitch rejects such fields: `_sdc…`, `_rjm…`, and any ending in a type suffix, in any case. */
-const RESERVED = new RegExp(`^(?:_sdc|_rjm)|__(?:${RESERVED_SUFFIXES.join('|')})$`, 'i');
-
-function isReservedField(field: string): boolean {
-  return RESERVED.test(field);
-}
-
-/** A field's name in a reason: names are ours to print, but only so much of them. */
-function fieldLabel(field: string): string {
-  return JSON.stringify(field.length > 80 ? `${field.slice(0, 80)}…` : field);
-}

@@ -40,8 +40,15 @@ export interface TypedValue {
 
 /** The type and the loadable form of a scalar; undefined for null, which makes no column. */
 export function classify(path: readonly string[], value: JsonValue): TypedValue | undefined {
+  return classifyAs(textRule(path), value);
+}
+
+/** The same, where it was worked out before how the texts of this field are told. */
+export function classifyAs(rule: TextRule, value: JsonValue): TypedValue | undefined {
   if (value === null) return undefined;
-  if (typeof value === 'string') return classifyText(path, value);
+  if (typeof value === 'string') {
+    return textOrTime(value, rule === 'time' || (rule === 'form' && FULL_TIME.test(value)));
+  }
   if (typeof value === 'boolean') return { type: 'boolean', value };
   if (typeof value === 'number') {
     if (!Number.isInteger(value)) return { type: 'double precision', value };
@@ -110,13 +117,15 @@ const TIME_FIELD = /^(?:.*_)?date(?:_.*)?$|^.*_at$|^next_billing_on$/;
 const TEXT_FIELDS: ReadonlySet<string> = new Set(['envelope.date']);
 const FULL_TIME = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:\d\d)$/;
 
-function classifyText(path: readonly string[], value: string): TypedValue {
-  const field = path.at(-1) ?? '';
-  const isCustom = path.length > 1 && path[0] === 'custom';
+/** How a text is told: it is one; it is a time where it can be read as one; its form decides. */
+export type TextRule = 'text' | 'time' | 'form';
+
+export function textRule(path: readonly string[]): TextRule {
   // A custom field's label says nothing of its type ("Update date?" may be text). Where its
   // definition may not be read, its form does.
-  const mayBeTime = isCustom ? FULL_TIME.test(value) : TIME_FIELD.test(field);
-  return textOrTime(value, mayBeTime && !TEXT_FIELDS.has(path.join('.')));
+  if (path.length > 1 && path[0] === 'custom') return 'form';
+  const isTime = TIME_FIELD.test(path.at(-1) ?? '') && !TEXT_FIELDS.has(path.join('.'));
+  return isTime ? 'time' : 'text';
 }
 
 function textOrTime(text: string, mayBeTime: boolean): TypedValue {

@@ -48,6 +48,18 @@ describe('a key', () => {
     expect(await read()).not.toEqual(admin);
   });
 
+  it('of a user is not told what the organization pays', async () => {
+    const keys = async (): Promise<string[]> => {
+      const [organization] = (await ask(sandbox.url, '/me/')).body.organizations as JsonObject[];
+      const path = `/organization/${textOf(organization?.id)}/`;
+      const { body } = await ask(sandbox.url, path);
+      return [...Object.keys(organization ?? {}), ...Object.keys(body)];
+    };
+    expect(await keys()).toContain('billing_account_id');
+    sandbox.setRole('user');
+    expect(await keys()).not.toContain('billing_account_id');
+  });
+
   it('of a restricted user gets 403 from the event log and the custom fields', async () => {
     sandbox.setRole('restricteduser');
     expect((await ask(sandbox.url, '/event/')).status).toBe(403);

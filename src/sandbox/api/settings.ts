@@ -66,9 +66,24 @@ function answerAll(c: ApiContext, all: readonly JsonObject[]): Response {
   return answerList(c, { has_more: false, data });
 }
 
+/** What only administrators are told of the organization; the keys are missing for others. */
+const FOR_ADMINISTRATORS = ['billing_account_id', 'payment_fail_date', 'plan_id', 'plan_type'];
+
+function withoutHidden(c: ApiContext, record: JsonObject): JsonObject {
+  if (c.get('role') === 'admin') return record;
+  return Object.fromEntries(
+    Object.entries(record).filter(([key]) => !FOR_ADMINISTRATORS.includes(key)),
+  );
+}
+
 function addOrganization(app: Hono<Env>, { world }: Account): void {
   const { organization } = world.data;
-  app.get('/me/', (c) => answerItem(c, meRecord(organization, c.get('role')), 'User'));
+  app.get('/me/', (c) => {
+    const me = meRecord(organization, c.get('role'));
+    const organizations = me.organizations as JsonObject[];
+    me.organizations = organizations.map((one) => withoutHidden(c, one));
+    return answerItem(c, me, 'User');
+  });
   app.get('/organization/:id/', (c) => {
     if (c.req.param('id') !== organization.id) throw noSuch('Organization');
     const record = organizationRecord(organization);
@@ -78,7 +93,7 @@ function addOrganization(app: Hono<Env>, { world }: Account): void {
       if (what !== 'user' || !Array.isArray(list)) continue;
       record[name] = list.map((membership) => withUser(membership as JsonObject));
     }
-    return answerItem(c, record, 'Organization');
+    return answerItem(c, withoutHidden(c, record), 'Organization');
   });
 
   const withUser = (membership: JsonObject): JsonObject => {
