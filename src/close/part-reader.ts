@@ -18,6 +18,7 @@ import type {
   KeysetPart,
   ListPart,
   ListQuery,
+  SearchPart,
 } from './stream-part.js';
 import { windowPages } from './window-pages.js';
 
@@ -60,7 +61,7 @@ export class PartReader {
         yield* windowPages(list(part.path, part.params), slice, position);
         return;
       case 'search':
-        yield* searchPages(list('/data/search/'), part, slice, position);
+        yield* searchPages(searchList(list('/data/search/'), part), part, slice, position);
         return;
       case 'list':
         yield* this.listPages(stream, part, position, reading);
@@ -119,6 +120,10 @@ export class PartReader {
       : null;
     yield* eventPages(log, part, slice, position, effects, now);
   }
+}
+
+function searchList(list: CloseList, { pageSize }: SearchPart): CloseList {
+  return pageSize === undefined ? list : { ...list, pageSize };
 }
 
 /** The page as the part wants it: the records inside its rows, or those that the rows carry along. */

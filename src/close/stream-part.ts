@@ -40,6 +40,8 @@ export interface SearchPart extends AnyPart {
   readonly objectType: string;
   /** Fields to ask for; Close gives nothing but ids without. */
   readonly fields: readonly string[];
+  /** Rows asked for in one request; absent = as many as of the other lists. */
+  readonly pageSize?: number;
   /** Only rows without this field are wanted, and those are read whole by id. */
   readonly without?: { readonly field: string; readonly path: ItemPath };
 }

@@ -107,6 +107,8 @@ export const CLOSE_STREAMS: readonly CloseStream[] = [
         method: 'search',
         objectType: 'contact',
         fields: ['id', 'lead_id', 'date_updated'],
+        // Three short fields; others ask for so many of whole records.
+        pageSize: 200,
         without: { field: 'lead_id', path: '/contact/:id/' },
         isOptional: true,
         everyMs: LIST_EVERY_MS,

@@ -137,6 +137,7 @@ describe('an operator with tctl', () => {
         rows: expect.any(Number) as number,
         bookmark: expect.stringMatching(/^\d{4}-.*Z$/) as string,
         error: null,
+        note: null,
       });
     }
   });
