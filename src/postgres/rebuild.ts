@@ -5,7 +5,7 @@ import { rebuildSchema, replacedSchema } from '../core/naming.js';
 import type { SourceStream } from '../core/ports.js';
 import { ClosehaulError } from '../errors.js';
 import { createSchema } from './catalog.js';
-import { readConnection, registerStreams } from './connections.js';
+import { readConnection, readSelection, registerStreams } from './connections.js';
 import { inTransaction, query, quote } from './pool.js';
 import {
   belongings,
@@ -61,7 +61,8 @@ export async function openRebuild(pool: pg.Pool, request: RebuildRequest): Promi
   const stored = await readConnection(pool, shadow);
   if (stored === undefined) throw new ClosehaulError('CONNECTION_UNKNOWN', { schema });
   await createSchema(pool, shadow);
-  await registerStreams(pool, shadow, streams, stored.liveFrom);
+  const { leftOut } = await readSelection(pool, schema);
+  await registerStreams(pool, shadow, streams, stored.liveFrom, leftOut);
 }
 
 /** Layout of a rebuild that was begun and has not taken its place; undefined when there is none. */
