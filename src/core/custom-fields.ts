@@ -24,7 +24,8 @@ export function foldCustomFields(
       // Records inside these have none: Close nests no deeper, and a stack overflow lurks there.
       isJsonRecord(element) ? foldOwn(element, fields.get(family), (_, inner) => inner) : element,
     );
-    return folded.every((element, index) => element === elements[index]) ? value : folded;
+    const hasChanged = folded.some((element, index) => element !== elements[index]);
+    return hasChanged ? folded : elements;
   });
 }
 

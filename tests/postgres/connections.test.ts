@@ -113,7 +113,8 @@ describe('opening a connection', () => {
     await registerStreams(database.pool, SCHEMA, STREAMS, addMillis(LIVE_FROM, 1000));
     const bookmarks = await readBookmarks(database.pool, SCHEMA);
     expect(bookmarks).toHaveLength(2);
-    expect(bookmarks).toContainEqual({ stream: 'leads', part: 'lead', bookmark: LIVE_FROM });
+    const [leads] = bookmarks.filter(({ stream }) => stream === 'leads');
+    expect(leads).toMatchObject({ part: 'lead', bookmark: LIVE_FROM });
   });
 });
 

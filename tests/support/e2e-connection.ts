@@ -10,11 +10,14 @@ import {
 } from '../../src/contract.js';
 import { until } from './stack.js';
 
+/** The two that most tests are about; `streams: ['all']` for the whole of Close. */
+const STREAMS = ['leads', 'activities'];
+
 export async function startConnection(
   client: Client,
   input: ConnectionInput & { readonly workflowId?: string },
 ): Promise<WorkflowHandle> {
-  const { workflowId, ...connection } = input;
+  const { workflowId, ...connection } = { streams: STREAMS, ...input };
   const schema = input.name.toLowerCase().replace(/\W/g, '_');
   return client.workflow.start(WORKFLOW_TYPES.connection, {
     taskQueue: TASK_QUEUE,
