@@ -52,7 +52,8 @@ export async function openRebuild(pool: pg.Pool, request: RebuildRequest): Promi
              rebuilds, start_date)
      SELECT $2, name, $3, organization_id, $4, workflow_id, catalog_version + 1, rebuilds + 1,
             least(start_date, (SELECT min(from_at) FROM closehaul.checkpoints
-                                WHERE schema_name = $1 AND bookmark_on_close IS NULL))
+                                WHERE schema_name = $1 AND bookmark_on_close IS NULL
+                                  AND from_at < to_at))
        FROM closehaul.connections WHERE schema_name = $1
      ON CONFLICT (schema_name) DO UPDATE
         SET start_date = least(shadow.start_date, excluded.start_date)`,

@@ -96,7 +96,13 @@ async function differencesFromFresh(
   name: string,
   layout: string,
 ): Promise<unknown> {
-  const handle = await startConnection(client, { name, startDate: START, layout, every: '1d', streams: STREAMS });
+  const handle = await startConnection(client, {
+    name,
+    startDate: START,
+    layout,
+    every: '1d',
+    streams: STREAMS,
+  });
   await untilStatus(handle, 'the fresh one is up to date', isSettled);
   const fresh = await readWarehouse(database.pool, name.toLowerCase().replace(/\W/g, '_'));
   return differences(fresh, await readWarehouse(database.pool, schema));
@@ -238,13 +244,23 @@ describe('a rebuild', () => {
     await first.terminate();
     sandbox.setFaults([]);
 
-    const handle = await startConnection(client, { name: 'Reborn', startDate: START, every: '1d', streams: STREAMS });
+    const handle = await startConnection(client, {
+      name: 'Reborn',
+      startDate: START,
+      every: '1d',
+      streams: STREAMS,
+    });
 
     const after = await untilRebuilt(handle);
     expect(after).toMatchObject({ rebuild: { layout: 'jsonb', status: 'done' }, problem: null });
     // And once more: without a layout it takes the one that the tables have.
     await handle.terminate();
-    const again = await startConnection(client, { name: 'Reborn', startDate: START, every: '1d', streams: STREAMS });
+    const again = await startConnection(client, {
+      name: 'Reborn',
+      startDate: START,
+      every: '1d',
+      streams: STREAMS,
+    });
     await untilStatus(again, 'up to date', isSettled);
     const fetched = await rows<{ fetched: number }>(
       `SELECT sum(fetched)::int AS fetched FROM closehaul.run_streams JOIN closehaul.runs USING (run)
