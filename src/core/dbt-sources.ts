@@ -9,7 +9,7 @@ import type { WarehouseColumn, WarehouseRelation, WarehouseSchema } from './ware
  *   activities, two rows for two versions  →  id: not_null, and unique in activities_current
  *   leads__contacts, key (id, _sdc_level_0_id)  →  both not_null
  *
- * `freshness` and `loaded_at_field` stand under `config`, where dbt has them since 1.10 (docs of dbt,
+ * `freshness` and `loaded_at_query` stand under `config`, where dbt has them since 1.10 (docs of dbt,
  * source properties, read 2026-11).
  */
 export interface DbtSources {
@@ -50,7 +50,7 @@ interface DbtTable {
 }
 
 interface DbtFreshness {
-  readonly loaded_at_field: string;
+  readonly loaded_at_query: string;
   readonly freshness: { readonly warn_after: DbtPeriod; readonly error_after: DbtPeriod };
 }
 
@@ -61,9 +61,6 @@ interface DbtColumn {
   readonly data_type: string;
   readonly data_tests?: readonly string[];
 }
-
-/** Stitch's column that tells when a row was loaded. */
-const LOADED_AT = '_sdc_batched_at';
 
 const PERIODS = { m: 'minute', h: 'hour', d: 'day' } as const;
 
@@ -108,15 +105,14 @@ const PLAIN_NAME = /^[\p{L}\p{N}_]+$/u;
 function tableOf(relation: WarehouseRelation, name: string, options: DbtOptions): DbtTable {
   const { warnAfter, errorAfter } = options;
   // A subtable may rest for months while its stream is fresh, so only the stream's table is asked.
-  const config: DbtFreshness = {
-    loaded_at_field: LOADED_AT,
-    freshness: { warn_after: warnAfter, error_after: errorAfter },
-  };
+  const { syncedAtQuery } = relation;
+  const freshness = { warn_after: warnAfter, error_after: errorAfter };
+  const config = syncedAtQuery !== null && { loaded_at_query: syncedAtQuery, freshness };
   return {
     name,
     ...(name !== relation.name && { identifier: plain(relation.name) }),
     ...described(relation.comment),
-    ...(relation.kind === 'root' && { config }),
+    ...(config && { config }),
     columns: relation.columns.map((column) => columnOf(column, relation.key)),
   };
 }

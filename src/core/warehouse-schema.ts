@@ -25,6 +25,8 @@ export interface WarehouseRelation {
   readonly indexes: readonly WarehouseIndex[];
   /** Null for a view, and when nobody has counted or estimated them yet. */
   readonly rows: number | null;
+  /** The query that tells when its stream was read to the end last; only of a stream's own table. */
+  readonly syncedAtQuery: string | null;
 }
 
 export interface WarehouseColumn {

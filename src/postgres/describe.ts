@@ -1,4 +1,4 @@
-import type pg from 'pg';
+import pg from 'pg';
 import type {
   WarehouseColumn,
   WarehouseRelation,
@@ -24,13 +24,14 @@ export async function describeWarehouse(
   const wanted = tables.flatMap(({ name }) => [name, viewName(name, names)]);
   const found = await query<FoundRelation>(pool, DESCRIBE, [schema, wanted]);
   const byName = new Map(found.map((relation) => [relation.name, relation]));
-  const relations = tables.flatMap(({ name, kind }): WarehouseRelation[] => {
+  const relations = tables.flatMap(({ name, kind, stream }): WarehouseRelation[] => {
     const table = byName.get(name);
     if (table === undefined) return [];
     const view = byName.get(viewName(name, names));
     // Only tables that hold all versions have a view of the latest ones.
     const isVersioned = view !== undefined && table.key.includes(VERSION);
-    return [{ ...table, kind }, ...(isVersioned ? [viewOf(view, table)] : [])];
+    const syncedAtQuery = kind === 'root' ? syncedAt(schema, stream) : null;
+    return [{ ...table, kind, syncedAtQuery }, ...(isVersioned ? [viewOf(view, table)] : [])];
   });
   const comment = await query<{ comment: string | null }>(
     pool,
@@ -49,6 +50,7 @@ const VERSION = '_sdc_sequence';
 interface OwnTable {
   readonly name: string;
   readonly kind: 'root' | 'subtable' | 'rejects';
+  readonly stream: string;
 }
 
 interface FoundRelation extends pg.QueryResultRow {
@@ -103,17 +105,25 @@ async function tablesOf(pool: pg.Pool, schema: string): Promise<readonly OwnTabl
     ? await query(pool, 'SELECT FROM closehaul.connections WHERE schema_name = $1', [schema])
     : [];
   if (known.length === 0) throw new ClosehaulError('CONNECTION_UNKNOWN', { schema });
-  const tables = await query<{ name: string; levels: number }>(
+  const tables = await query<{ name: string; levels: number; stream: string }>(
     pool,
-    `SELECT table_name AS name, levels FROM closehaul.warehouse_tables
+    `SELECT table_name AS name, levels, stream FROM closehaul.warehouse_tables
       WHERE schema_name = $1 ORDER BY stream DESC, levels, table_name COLLATE "C"`,
     [schema],
   );
-  const own = tables.map(({ name, levels }): OwnTable => ({
-    name,
+  const own = tables.map(({ name, levels, stream }): OwnTable => ({
+    ...{ name, stream },
     kind: levels === 0 ? 'root' : 'subtable',
   }));
-  return [...own, { name: REJECTED_TABLE, kind: 'rejects' }];
+  return [...own, { name: REJECTED_TABLE, kind: 'rejects', stream: '' }];
+}
+
+/** A list that nobody changes is as fresh as its last sync, whatever the age of its rows. */
+function syncedAt(schema: string, stream: string): string {
+  return (
+    `SELECT max(last_success_at) FROM closehaul.sync_status ` +
+    `WHERE schema = ${pg.escapeLiteral(schema)} AND stream = ${pg.escapeLiteral(stream)}`
+  );
 }
 
 /** Its columns are the table's, and so are their comments; the key is the table's without versions. */
@@ -124,7 +134,7 @@ function viewOf(view: FoundRelation, table: FoundRelation): WarehouseRelation {
     comment: column.comment ?? comments.get(column.name) ?? null,
   }));
   const key = table.key.filter((column) => column !== VERSION);
-  return { ...view, kind: 'view', columns, key };
+  return { ...view, kind: 'view', columns, key, syncedAtQuery: null };
 }
 
 async function counted(

@@ -8,6 +8,7 @@ function relation(name: string, some: Partial<WarehouseRelation> = {}): Warehous
   return {
     ...{ name, kind: 'root', needsQuotes: false, comment: null, columns: [], key: [] },
     ...{ uniqueConstraints: [], indexes: [], rows: null },
+    syncedAtQuery: some.kind === undefined ? 'the query' : null,
     ...some,
   };
 }
@@ -78,7 +79,7 @@ describe('dbtSources', () => {
     expect(table).toEqual({
       name: 'leads',
       config: {
-        loaded_at_field: '_sdc_batched_at',
+        loaded_at_query: 'the query',
         freshness: { warn_after: DAY, error_after: DAY },
       },
       columns: [{ name: 'custom__Age', quote: true, description: 'years', data_type: 'text' }],

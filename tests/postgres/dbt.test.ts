@@ -50,6 +50,8 @@ beforeAll(async () => {
   writeFileSync(join(project, 'dbt_project.yml'), JSON.stringify(PROJECT));
   writeFileSync(join(project, 'profiles.yml'), JSON.stringify(profile(database.url)));
   for (const [name, layout] of Object.entries(SCHEMAS)) await addSource(name, layout);
+  // As after a sync; the rows themselves may be as old as they like.
+  await database.pool.query('UPDATE closehaul.streams SET last_success_at = now()');
 }, INSTALL_TIMEOUT_MS);
 
 afterAll(async () => {
@@ -199,9 +201,11 @@ describe('dbt', { timeout: 3 * DBT_TIMEOUT_MS }, () => {
       ALTER TABLE leads__contacts ALTER id DROP NOT NULL;
       UPDATE leads__contacts SET id = NULL WHERE id = 'lead_example';
       CREATE OR REPLACE VIEW activities_current AS SELECT * FROM activities;
-      UPDATE leads SET _sdc_batched_at = _sdc_batched_at - interval '1 day';
-      UPDATE activities SET _sdc_batched_at = _sdc_batched_at - interval '4 days';
-      RESET search_path`);
+      RESET search_path;
+      UPDATE closehaul.streams
+         SET last_success_at = now() - CASE stream WHEN 'leads' THEN interval '1 day'
+                                                   ELSE interval '4 days' END
+       WHERE schema_name = 'stitch_closeio' AND stream IN ('leads', 'activities')`);
 
     expect((await runDbt('test', '--select', 'source:stitch_closeio')).exitCode).toBe(1);
     const failed = [...statuses('run_results.json')].filter(([, status]) => status !== 'pass');
