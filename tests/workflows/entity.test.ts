@@ -97,8 +97,11 @@ describe('a connection', () => {
       const query = 'WorkflowType="historicalSync" AND ExecutionStatus="Running"';
       return (await client.workflow.count(query)).count === 0;
     });
-    const paused = await statusOf(handle);
-    expect(paused).toMatchObject({ status: 'Paused', historicalSync: 'pending' });
+    const paused = await untilStatus(
+      handle,
+      'its history waits',
+      ({ status, historicalSync }) => status === 'Paused' && historicalSync === 'pending',
+    );
     const before = await requestsNow();
     await handle.signal(SIGNALS.syncNow);
     expect((await statusOf(handle)).status).toBe('Paused');
