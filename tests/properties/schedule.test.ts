@@ -1,6 +1,12 @@
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
-import { EVERY_MS_MAX, EVERY_MS_MIN, nextStart, parseEvery } from '../../src/core/schedule.js';
+import {
+  EVERY_MS_MAX,
+  EVERY_MS_MIN,
+  nextStart,
+  parseEvery,
+  staggerOf,
+} from '../../src/core/schedule.js';
 import './seeded.js';
 
 const timetable = fc.record({
@@ -9,6 +15,7 @@ const timetable = fc.record({
     fc.constantFrom(30 * 60_000, 3_600_000, 86_400_000, 2 * 86_400_000),
   ),
   anchorMinutes: fc.option(fc.integer({ min: 0, max: 1439 })),
+  staggerBy: fc.option(fc.string()),
 });
 const clockMs = fc.integer({ min: Date.UTC(2000, 0), max: Date.UTC(2100, 0) });
 const passedMs = fc.integer({ min: -86_400_000, max: 40 * 86_400_000 });
@@ -21,8 +28,13 @@ it('is the first slot of the grid that is after the previous start and not over'
 
       const { atMs } = nextStart(table, previousMs, nowMs);
 
-      const baseMs = anchorMinutes === null ? previousMs : anchorMinutes * 60_000;
-      expect(Math.abs((atMs - baseMs) % everyMs)).toBe(0);
+      const { spreadMs, offsetMs } = staggerOf(table);
+      const baseMs = anchorMinutes === null ? previousMs : anchorMinutes * 60_000 + offsetMs;
+      // How far it is from the grid; without an anchor it may be moved by half a spread.
+      const overMs = Math.abs(atMs - baseMs) % everyMs;
+      const farMs = Math.min(overMs, everyMs - overMs);
+      expect(farMs).toBeLessThanOrEqual(anchorMinutes === null ? spreadMs / 2 : 0);
+      expect((atMs - offsetMs) % spreadMs).toBe(0);
       expect(atMs).toBeGreaterThan(previousMs);
       expect(atMs).toBeGreaterThanOrEqual(nowMs);
       expect(atMs - everyMs < nowMs || atMs - everyMs <= previousMs).toBe(true);
