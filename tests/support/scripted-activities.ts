@@ -88,7 +88,7 @@ export function ended(
     ...{ outcome, records: 10 * names.length, rows: 10 * names.length },
     streams: names.map((name) => ({
       ...{ name, isComplete, ...counts, totalRows: 100, bookmark: FROM },
-      error: isComplete ? null : 'Close did not answer.',
+      ...{ error: isComplete ? null : 'Close did not answer.', note: null, isSkipped: false },
     })),
   });
 }
