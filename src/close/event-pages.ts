@@ -170,7 +170,7 @@ function advance(
 function expiredNote(list: CloseList, slice: Slice, kept: Instant): string {
   const message =
     `Close has forgotten its events before ${kept}; deletes from ${slice.from} to then may be missing. ` +
-    'Run "closehaul reconcile", and signal "backfill" from that time for changed activities.';
+    'Signal "backfill" from that time for changed activities; deletes of that time are not seen.';
   list.warn({ code: 'CLOSE_EVENTS_EXPIRED', path: list.path, message });
   return message;
 }
