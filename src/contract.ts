@@ -222,8 +222,6 @@ export interface SliceRef {
 }
 
 export interface SliceProgress {
-  /** Whether the slice is complete; of several slices, whether all are. */
-  readonly isDone: boolean;
   readonly pages: number;
   readonly records: number;
   /** Records that are new in their table. */
@@ -232,17 +230,26 @@ export interface SliceProgress {
   readonly rejected: number;
 }
 
-export interface SlicesProgress extends SliceProgress {
-  readonly slicesDone: number;
+export interface StreamProgress extends SliceProgress {
+  readonly stream: string;
+}
+
+export interface SlicesProgress {
+  /** Which of the slices that were asked for are complete, by their places in that list. */
+  readonly done: readonly number[];
+  /** The streams of which pages were loaded. */
+  readonly streams: readonly StreamProgress[];
+  /** A stream that fails though Close answers, and what it says: enough of it for this sync. */
+  readonly parked: { readonly stream: string; readonly message: string } | null;
 }
 
 /** What a running sync tells the connection after each activity. */
-export interface ProgressReport extends SliceProgress {
+export interface ProgressReport {
   /** Nothing came for long: the activity is being tried again, for a reason it shows. */
   readonly isStalled: boolean;
   readonly kind: RunKind;
   readonly job: string;
-  readonly stream: string;
+  readonly streams: readonly StreamProgress[];
 }
 
 export const PROGRESS_SIGNAL = 'progress';

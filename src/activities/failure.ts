@@ -4,16 +4,18 @@ import { ClosehaulError } from '../errors.js';
 
 /**
  * The only place where our errors become Temporal's. The type is the code of the catalogue, the
- * first line says what was wrong and what to do, and nothing else goes along: no cause, no details,
- * since they are kept in a history that many people may read.
+ * first line says what was wrong and what to do, and nothing else goes along but the stream's
+ * name: no cause, since it is kept in a history that many people may read.
  */
-export function toFailure(error: unknown): Error {
+export function toFailure(error: unknown, stream?: string): Error {
+  const details = stream === undefined ? [] : [stream];
   if (error instanceof ApplicationFailure || error instanceof CancelledFailure) return error;
   if (error instanceof ClosehaulError) {
     return ApplicationFailure.create({
       type: error.code,
       message: `${error.message} ${error.next}`,
       nonRetryable: error.recovery !== 'retry',
+      details,
       ...(error.retryAfterMs !== undefined && { nextRetryDelay: error.retryAfterMs }),
     });
   }
@@ -23,6 +25,7 @@ export function toFailure(error: unknown): Error {
     type: 'BUG',
     message: `Closehaul met an unexpected ${kind}. It is tried again; please report it with this stack.`,
     nonRetryable: false,
+    details,
   });
   if (error instanceof Error) failure.stack = framesOf(error);
   return failure;

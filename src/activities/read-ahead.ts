@@ -6,6 +6,10 @@
 export interface ReadAheadOptions {
   readonly pagesMax: number;
   readonly nowMs: () => number;
+  /** Told when a page took so long to come that reading ahead is worth it. */
+  readonly onSlow?: () => void;
+  /** Once true, nothing more is fetched; what was fetched ahead is still given. */
+  readonly isEnding?: () => boolean;
 }
 
 /**
@@ -18,7 +22,7 @@ export async function* readAhead<T>(
   source: AsyncGenerator<T>,
   options: ReadAheadOptions,
 ): AsyncGenerator<T> {
-  const { pagesMax, nowMs } = options;
+  const { pagesMax, nowMs, onSlow, isEnding = () => false } = options;
   const pending: Promise<IteratorResult<T>>[] = [];
   let aheadPages = 0;
   const request = (): void => {
@@ -30,16 +34,18 @@ export async function* readAhead<T>(
   try {
     for (;;) {
       const waitsSinceMs = nowMs();
-      while (pending.length < 1 + aheadPages) request();
-      const result = await (pending.shift() as Promise<IteratorResult<T>>);
-      if (result.done === true) return;
+      while (pending.length < 1 + aheadPages && !isEnding()) request();
+      const result = await pending.shift();
+      if (result === undefined || result.done === true) return;
       const waitedMs = nowMs() - waitsSinceMs;
-      while (pending.length < aheadPages) request();
+      while (pending.length < aheadPages && !isEnding()) request();
 
       const loadsSinceMs = nowMs();
       yield result.value;
       const loadedMs = nowMs() - loadsSinceMs;
-      if (waitedMs - loadedMs > WORTHWHILE_MS) aheadPages = Math.min(aheadPages + 1, pagesMax);
+      if (waitedMs - loadedMs <= WORTHWHILE_MS) continue;
+      aheadPages = Math.min(aheadPages + 1, pagesMax);
+      onSlow?.();
     }
   } finally {
     await source.return(undefined);

@@ -86,6 +86,7 @@ export const CLOSE_STREAMS: readonly CloseStream[] = [
   {
     name: 'contacts',
     ...upserted,
+    carriedBy: 'leads',
     customFields: { own: 'contact', nested: {} },
     parts: [
       {

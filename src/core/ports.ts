@@ -58,6 +58,8 @@ export interface CompletePass {
 export interface SourceStream extends StreamShape {
   /** The lists this stream is read from; each is planned and sliced by itself. */
   readonly parts: readonly SourcePart[];
+  /** The stream whose pages bring its records along: while that is read, this one waits. */
+  readonly carriedBy?: string;
 }
 
 export interface SourcePart {

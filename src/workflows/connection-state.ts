@@ -261,17 +261,20 @@ export function addProgress(state: ConnectionState, progress: ProgressReport): v
     return;
   }
   if (state.stalledJob === job) state.stalledJob = null;
+  const loaded = progress.streams.reduce((sum, { records }) => sum + records, 0);
   // Its rows are in tables that nobody sees yet.
   if (isRebuild) {
-    changeRebuild(state, { records: (state.rebuild?.records ?? 0) + progress.records });
+    changeRebuild(state, { records: (state.rebuild?.records ?? 0) + loaded });
     return;
   }
-  state.streams = state.streams.map((stream) =>
-    stream.name === progress.stream ? { ...stream, rows: stream.rows + progress.inserted } : stream,
-  );
+  const inserted = new Map(progress.streams.map((told) => [told.stream, told.inserted]));
+  state.streams = state.streams.map((stream) => ({
+    ...stream,
+    rows: stream.rows + (inserted.get(stream.name) ?? 0),
+  }));
   const backfill = state.backfills.find(({ id }) => `backfill/${id}` === progress.job);
   if (backfill === undefined) return;
-  const records = backfill.records + progress.records;
+  const records = backfill.records + loaded;
   state.backfills = updateJob(state.backfills, backfill.id, { records });
 }
 

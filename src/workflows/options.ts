@@ -68,3 +68,5 @@ export const SWAP_RETRY_MS = 60 * 1000;
 export const STALLED_MS = 2 * 60 * 1000;
 /** How soon a child is started again when one of its id is just ending. */
 export const CHILD_BUSY_RETRY_MS = 5 * 1000;
+/** Slices that one activity is given; each costs its history about a hundred bytes. */
+export const SLICES_MAX = 64;

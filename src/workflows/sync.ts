@@ -19,7 +19,7 @@ import { rebuildSchema, schemaName } from '../core/naming.js';
 import { ERRORS } from '../errors.js';
 import { invalidInput } from './input.js';
 import { progressSignal } from './messages.js';
-import { quick, sliceActivities, STALLED_MS } from './options.js';
+import { quick, sliceActivities, SLICES_MAX, STALLED_MS } from './options.js';
 import { failureOf, recoveryOf } from './sync-failure.js';
 
 /** A finite sync: plan it, sync its slices one after the other, close it. */
@@ -58,57 +58,64 @@ function runInput(input: SyncInput | string, defaultKind: RunKind): RunInput {
 async function runSync(run: RunInput): Promise<RunResult> {
   const { slices } = await quick.beginRun(run);
   const problems: Record<string, string> = {};
-  for (const stream of new Set(slices.map((slice) => slice.stream))) {
-    try {
-      const isDone = await syncStream(
-        run,
-        stream,
-        slices.filter((slice) => slice.stream === stream),
-      );
-      if (!isDone) return { outcome: 'yielded', records: 0, rows: 0, streams: [] };
-    } catch (error) {
-      // One stream's trouble is its own; a refused key or a cancellation is everybody's.
-      if (isCancellation(error) || recoveryOf(error) === 'stop-connection') throw error;
-      problems[stream] = failureOf(error).message;
-      log.warn('stream parked', { stream, code: failureOf(error).type });
-    }
-  }
+  const isDone = await syncAll(run, slices, problems);
+  if (!isDone) return { outcome: 'yielded', records: 0, rows: 0, streams: [] };
   return quick.endRun({ ...run, problems });
 }
 
-/** False when this history grew long enough: the checkpoints have the position, a new run goes on. */
-async function syncStream(
+/** All slices, in order. False when this history grew long: the next run goes on from the checkpoints. */
+async function syncAll(
   run: RunInput,
-  stream: string,
   slices: readonly SliceRef[],
+  problems: Record<string, string>,
 ): Promise<boolean> {
   let open = slices;
   while (open.length > 0) {
     if (workflowInfo().continueAsNewSuggested) return false;
-    const [next] = open;
-    const summary = `${stream} ${next?.slice ?? ''}${open.length > 1 ? ` and ${open.length - 1} more` : ''}`;
-    const progress = await watched(run, stream, sliceActivities(summary).syncSlices(open));
-    open = open.slice(progress.slicesDone);
-    // The result of an incremental sync follows at once; each report is four events in two histories.
-    const isToldByResult = run.kind === 'incremental' && open.length === 0;
-    if (progress.pages > 0 && !isToldByResult) {
-      await report({ ...progress, isStalled: false, kind: run.kind, job: run.job, stream });
-    }
+    const refs = open.slice(0, SLICES_MAX);
+    const { done, parked } = await syncSome(run, refs, open.length);
+    const closed = new Set(done.map((index) => refs[index]));
+    open = open.filter((ref) => !closed.has(ref) && ref.stream !== parked?.stream);
+    if (parked === null) continue;
+    // One stream's trouble is its own; the next sync tries it again.
+    problems[parked.stream] = parked.message;
+    log.warn('stream parked', { stream: parked.stream });
   }
   return true;
 }
 
-/** The activity's result; tells the connection when it is long in coming. */
-async function watched(
+/** One activity's work, told to the connection. */
+async function syncSome(
   run: RunInput,
-  stream: string,
-  work: Promise<SlicesProgress>,
+  refs: readonly SliceRef[],
+  openCount: number,
 ): Promise<SlicesProgress> {
+  const [next] = refs;
+  const more = openCount > 1 ? ` and ${openCount - 1} more` : '';
+  const activity = sliceActivities(`${next?.stream} ${next?.slice}${more}`);
+  const progress = await watched(run, activity.syncSlices(refs)).catch(parkedBy);
+  // The result of an incremental sync follows at once; each report is four events in two histories.
+  const isToldByResult = run.kind === 'incremental' && progress.done.length === openCount;
+  if (progress.streams.length > 0 && !isToldByResult) {
+    await report(run, { isStalled: false, streams: progress.streams });
+  }
+  return progress;
+}
+
+/** A failure that waiting does not mend parks its stream; a refused key, a cancellation concern all. */
+function parkedBy(error: unknown): SlicesProgress {
+  const { message, stream } = failureOf(error);
+  if (isCancellation(error) || recoveryOf(error) === 'stop-connection' || stream === null)
+    throw error;
+  return { done: [], streams: [], parked: { stream, message } };
+}
+
+/** The activity's result; tells the connection when it is long in coming. */
+async function watched(run: RunInput, work: Promise<SlicesProgress>): Promise<SlicesProgress> {
   let isBack = false;
   const back = work.finally(() => (isBack = true));
   const watch = condition(() => isBack, STALLED_MS).then(async (isInTime) => {
-    if (isInTime) return;
-    await report({ ...NOTHING, isStalled: true, kind: run.kind, job: run.job, stream });
+    if (!isInTime) await report(run, { isStalled: true, streams: [] });
   });
   // The activity's failure is the one that counts.
   const [result] = await Promise.allSettled([back, watch]);
@@ -116,14 +123,18 @@ async function watched(
   return result.value;
 }
 
-const NOTHING = { isDone: false, pages: 0, records: 0, inserted: 0, rows: 0, rejected: 0 } as const;
-
 /** Tells the connection how far it is; without one (started alone) nobody needs to know. */
-async function report(progress: ProgressReport): Promise<void> {
+async function report(
+  { kind, job }: RunInput,
+  progress: Pick<ProgressReport, 'isStalled' | 'streams'>,
+): Promise<void> {
   const { parent } = workflowInfo();
   if (parent === undefined) return;
   try {
-    await getExternalWorkflowHandle(parent.workflowId).signal(progressSignal, progress);
+    await getExternalWorkflowHandle(parent.workflowId).signal(progressSignal, {
+      ...progress,
+      ...{ kind, job },
+    });
   } catch (error) {
     if (isCancellation(error)) throw error;
     log.warn('progress could not be reported');

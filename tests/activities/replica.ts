@@ -1,3 +1,4 @@
+import type { ApplicationFailure } from '@temporalio/common';
 import { MockActivityEnvironment } from '@temporalio/testing';
 import type { ActivityDeps } from '../../src/activities/deps.js';
 import { beginRun, endRun } from '../../src/activities/runs.js';
@@ -138,19 +139,17 @@ async function runOnce(deps: ActivityDeps, input: RunInput): Promise<RunResult> 
   const environment = new MockActivityEnvironment();
   const { slices } = await beginRun(input, deps);
   const problems: Record<string, string> = {};
-  for (const stream of new Set(slices.map((slice) => slice.stream))) {
-    let open = slices.filter((slice) => slice.stream === stream);
-    try {
-      while (open.length > 0) {
-        const refs = open;
-        const progress = await environment.run<[], SlicesProgress, () => Promise<SlicesProgress>>(
-          () => syncSlices(refs, deps),
-        );
-        open = open.slice(progress.slicesDone);
-      }
-    } catch (error) {
-      problems[stream] = (error as Error).message;
-    }
+  let open = slices;
+  while (open.length > 0) {
+    const refs = open;
+    const { done, parked } = await environment
+      .run<[], SlicesProgress, () => Promise<SlicesProgress>>(() => syncSlices(refs, deps))
+      .catch((error: ApplicationFailure): SlicesProgress => ({
+        ...{ done: [], streams: [] },
+        parked: { stream: String(error.details?.[0]), message: error.message },
+      }));
+    open = open.filter((ref, index) => !done.includes(index) && ref.stream !== parked?.stream);
+    if (parked !== null) problems[parked.stream] = parked.message;
   }
   return endRun({ ...input, problems }, deps);
 }

@@ -73,8 +73,13 @@ function oneSliceEach({ schema, job }: RunInput): ReturnType<Activities['beginRu
 }
 
 function onePageEach(refs: readonly SliceRef[]): ReturnType<Activities['syncSlices']> {
-  const counts = { pages: refs.length, records: 10, inserted: 10, rows: 10, rejected: 0 };
-  return Promise.resolve({ isDone: true, slicesDone: refs.length, ...counts });
+  const counts = { pages: 1, records: 10, inserted: 10, rows: 10, rejected: 0 };
+  const streams = [...new Set(refs.map(({ stream }) => stream))];
+  return Promise.resolve({
+    done: refs.map((_ref, index) => index),
+    streams: streams.map((stream) => ({ stream, ...counts })),
+    parked: null,
+  });
 }
 
 export function ended(

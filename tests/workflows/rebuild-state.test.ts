@@ -103,8 +103,8 @@ describe('a rebuild', () => {
   it('shows its records, and none of them in the streams', () => {
     const state = opened();
     requestRebuild(state, {});
-    const page = { isDone: false, pages: 1, records: 3, inserted: 3, rows: 4, rejected: 0 };
-    const progress = { ...page, kind: 'rebuild', job: 'initial', stream: 'leads' } as const;
+    const page = { stream: 'leads', pages: 1, records: 3, inserted: 3, rows: 4, rejected: 0 };
+    const progress = { kind: 'rebuild', job: 'initial', streams: [page] } as const;
     addProgress(state, { ...progress, isStalled: false });
     addProgress(state, { ...progress, isStalled: true });
     const { rebuild, streams, problem } = statusAnswer(state);

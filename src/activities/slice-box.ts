@@ -1,0 +1,136 @@
+import type { SliceProgress, SliceRef, SlicesProgress, StreamProgress } from '../contract.js';
+import type { Page } from '../core/ports.js';
+import type { ActivityDeps } from './deps.js';
+
+/**
+ * How long one activity works before it hands back. Short enough that a pause or a new version is
+ * taken up within a minute, long enough that a million records make few hundred events.
+ */
+export const BOX_MS = 60_000;
+/** A slice that ends later than this is the last: the connection wants to know how far it is. */
+const NEXT_SLICE_WITHIN_MS = 5_000;
+/**
+ * Slices that are read at once while Close answers slowly. Each waits for one answer at a time, so
+ * at 150 ms one slice makes 6.7 of the 20 requests in a second that Close may allow.
+ */
+const SLICES_AT_ONCE = 4;
+export interface SliceFailure {
+  readonly ref: SliceRef;
+  readonly error: unknown;
+}
+
+/** The slices of one activity: which is next, what came of each, and when it is enough. */
+export class SliceBox {
+  private readonly startedMs: number;
+  private readonly running = new Set<SliceRef>();
+  private readonly taken = new Set<SliceRef>();
+  private readonly done = new Set<SliceRef>();
+  private readonly failures: SliceFailure[] = [];
+  private readonly progress = new Map<string, StreamProgress>();
+  private isSlow = false;
+  private wake: () => void = () => undefined;
+  private readonly slow = new Promise<void>((resolve) => (this.wake = resolve));
+  private isEnough = false;
+
+  constructor(
+    private readonly refs: readonly SliceRef[],
+    private readonly deps: Pick<ActivityDeps, 'streams' | 'nowMs'>,
+  ) {
+    this.startedMs = deps.nowMs();
+  }
+
+  /** The next slice to begin with; undefined when none is to be begun now. */
+  take(): SliceRef | undefined {
+    if (this.running.size >= (this.isSlow ? SLICES_AT_ONCE : 1) || this.isEnding())
+      return undefined;
+    const failed = new Set(this.failures.map(({ ref }) => ref.stream));
+    const next = this.refs.find(
+      (ref) => !this.taken.has(ref) && !failed.has(ref.stream) && !this.isCarried(ref),
+    );
+    if (next === undefined) return undefined;
+    this.taken.add(next);
+    this.running.add(next);
+    return next;
+  }
+
+  /** Whether pages of another stream bring its records, and close its slice, if it only waits. */
+  private isCarried({ stream }: SliceRef): boolean {
+    const carrier = this.deps.streams.find(({ name }) => name === stream)?.carriedBy;
+    return [...this.running].some((ref) => ref.stream === carrier);
+  }
+
+  /** Whether the pages at hand are the last of this activity. */
+  readonly isEnding = (): boolean => this.isEnough || this.deps.nowMs() - this.startedMs >= BOX_MS;
+
+  /** Close answers slowly: more slices at once hide it. */
+  readonly noteSlow = (): void => {
+    this.isSlow = true;
+    this.wake();
+  };
+
+  /** Settles when it is worth asking for a slice again. */
+  async untilChange(works: Iterable<Promise<void>>): Promise<void> {
+    await Promise.race(this.isSlow ? works : [...works, this.slow]);
+  }
+
+  addPage({ stream }: SliceRef, page: Page, counts: PageCounts): void {
+    const before = this.progress.get(stream) ?? { stream, ...NOTHING };
+    this.progress.set(stream, {
+      stream,
+      pages: before.pages + 1,
+      records: before.records + page.records.length,
+      inserted: before.inserted + counts.inserted,
+      rows: before.rows + counts.rows,
+      rejected: before.rejected + counts.rejected,
+    });
+  }
+
+  /** It came to its end, or to that of the activity. */
+  settle(ref: SliceRef, isDone: boolean): void {
+    this.running.delete(ref);
+    if (isDone) this.done.add(ref);
+    // With several at once, stopping for one of them would leave Close idle.
+    const isLate = this.deps.nowMs() - this.startedMs >= NEXT_SLICE_WITHIN_MS;
+    if (isDone && isLate && !this.isSlow) this.isEnough = true;
+  }
+
+  /** The slices beside it go on; alone, it ends the activity, so that what was done is told. */
+  fail(ref: SliceRef, error: unknown): void {
+    this.running.delete(ref);
+    this.failures.push({ ref, error });
+    if (!this.isSlow) this.isEnough = true;
+  }
+
+  /**
+   * The failure to throw, so that Temporal waits longer each time; none beside progress, since the
+   * next activity then begins with fresh patience.
+   */
+  failure(): SliceFailure | undefined {
+    return this.progress.size > 0 || this.done.size > 0 ? undefined : this.failures[0];
+  }
+
+  result(): SlicesProgress {
+    const done = this.refs.flatMap((ref, index) => (this.done.has(ref) ? [index] : []));
+    return { done, streams: [...this.progress.values()], parked: null };
+  }
+
+  /** For people who look at the pending activity. */
+  shown(): { readonly slices: readonly string[] } & SliceProgress {
+    const total = [...this.progress.values()].reduce(addProgress, NOTHING);
+    return { slices: [...this.running].map(({ stream, slice }) => `${stream} ${slice}`), ...total };
+  }
+}
+
+type PageCounts = Pick<SliceProgress, 'inserted' | 'rows' | 'rejected'>;
+
+const NOTHING: SliceProgress = { pages: 0, records: 0, inserted: 0, rows: 0, rejected: 0 };
+
+function addProgress(a: SliceProgress, b: SliceProgress): SliceProgress {
+  return {
+    pages: a.pages + b.pages,
+    records: a.records + b.records,
+    inserted: a.inserted + b.inserted,
+    rows: a.rows + b.rows,
+    rejected: a.rejected + b.rejected,
+  };
+}
