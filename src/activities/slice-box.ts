@@ -14,6 +14,8 @@ const NEXT_SLICE_WITHIN_MS = 5_000;
  * at 150 ms one slice makes 6.7 of the 20 requests in a second that Close may allow.
  */
 const SLICES_AT_ONCE = 4;
+
+/** A slice that could not be read on. */
 export interface SliceFailure {
   readonly ref: SliceRef;
   readonly error: unknown;

@@ -32,13 +32,14 @@ export async function syncSlices(
   const ticker = setInterval(() => heartbeat(box.shown()), HEARTBEAT_MS);
   const running = new Set<Promise<void>>();
   try {
-    do {
+    for (;;) {
       for (let ref = box.take(); ref !== undefined; ref = box.take()) {
         const work = syncSlice(ref, box, deps).finally(() => running.delete(work));
         running.add(work);
       }
+      if (running.size === 0) break;
       await box.untilChange(running);
-    } while (running.size > 0);
+    }
   } finally {
     clearInterval(ticker);
   }

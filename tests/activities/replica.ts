@@ -29,6 +29,8 @@ export const SCHEMA = 'ledger';
 export interface Replica {
   readonly sandbox: Sandbox;
   readonly database: TestDatabase;
+  /** For a test that calls the activities itself. */
+  readonly deps: ActivityDeps;
   /** One sync, to its end; gives what `closehaul runs` would show of it. */
   sync(kind: RunKind): Promise<RunResult>;
   /** Lets so much time pass, with the changes that fall into it. */
@@ -108,7 +110,7 @@ export async function openReplica(options: ReplicaOptions = {}): Promise<Replica
   };
   let runs = 0;
   return {
-    ...{ sandbox, database, pass },
+    ...{ sandbox, database, deps, pass },
     async sync(kind) {
       runs += 1;
       const job = kind === 'incremental' ? 'live' : 'initial';

@@ -202,6 +202,35 @@ describe('a history in which a stream failed', () => {
   });
 });
 
+describe('a stream that fails by itself', () => {
+  it('is left alone until the next sync, and the others are read without it', async () => {
+    const message = 'Close did not answer /lead/: HTTP 500.';
+    await begin(
+      { name: 'Parked', every: '6h' },
+      {
+        syncSlices: async (refs) => {
+          const { streams } = await usual.syncSlices(
+            refs.filter(({ stream }) => stream !== 'leads'),
+          );
+          const done = refs.flatMap(({ stream }, index) => (stream === 'leads' ? [] : [index]));
+          const isAsked = done.length < refs.length;
+          return { done, streams, parked: isAsked ? { stream: 'leads', message } : null };
+        },
+      },
+    );
+    await pass('1 day');
+
+    const ends = scripted.calls.filter(({ name }) => name === 'endRun');
+    expect(ends.length).toBeGreaterThanOrEqual(4);
+    for (const { input } of ends) expect(input).toMatchObject({ problems: { leads: message } });
+    const refs = scripted.calls.flatMap(({ name, input }) =>
+      name === 'syncSlices' ? [input] : [],
+    );
+    // Once in each sync: what it was parked for is not tried in the same sync again.
+    expect(refs.length).toBe(ends.length);
+  });
+});
+
 describe('the history of a connection', () => {
   it.each([
     ['30m', '12 hours', 2, 800],

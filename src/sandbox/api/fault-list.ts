@@ -59,6 +59,7 @@ const refusals: Readonly<Record<string, FaultKind>> = {
     '404 below a path, as where the account lacks such objects',
     refuse(404, JSON.stringify({ error: 'Not Found' })),
   ),
+  broken: belowPath('500 below a path, for ever', refuse(500, GATEWAY_TEXT, TEXT)),
   'plan-limit': belowPath(
     '402 below a path',
     refuse(402, JSON.stringify({ error: 'Your plan does not include this.' })),

@@ -1,0 +1,123 @@
+import { beforeEach, describe, expect, it } from 'vitest';
+import { SliceBox } from '../../src/activities/slice-box.js';
+import { CLOSE_STREAMS } from '../../src/close/streams.js';
+import type { SliceRef } from '../../src/contract.js';
+
+const SECOND_MS = 1_000;
+let nowMs = 0;
+
+beforeEach(() => {
+  nowMs = 0;
+});
+
+function slice(stream: string, name = 'all'): SliceRef {
+  return { schema: 'acme', job: 'initial', stream, slice: name };
+}
+
+function boxOf(...refs: SliceRef[]): SliceBox {
+  return new SliceBox(refs, { streams: CLOSE_STREAMS, nowMs: () => nowMs });
+}
+
+const PAGE = { records: [{ id: 'a' }], next: null, totalRecords: null, requests: 1 };
+const COUNTS = { inserted: 1, rows: 2, rejected: 0 };
+
+describe('while Close answers quickly', () => {
+  it('slices follow each other, in order', () => {
+    const [leads, tasks] = [slice('leads'), slice('tasks')];
+    const box = boxOf(leads, tasks);
+    expect(box.take()).toBe(leads);
+    expect(box.take()).toBeUndefined();
+    box.settle(leads, true);
+    expect(box.take()).toBe(tasks);
+    box.settle(tasks, true);
+    expect(box.take()).toBeUndefined();
+    expect(box.result()).toEqual({ done: [0, 1], streams: [], parked: null });
+  });
+
+  it('a slice that ends late is the last, so that the connection hears of it', () => {
+    const [leads, tasks] = [slice('leads'), slice('tasks')];
+    const box = boxOf(leads, tasks);
+    box.take();
+    nowMs = 5 * SECOND_MS;
+    box.settle(leads, true);
+    expect(box.take()).toBeUndefined();
+    expect(box.result().done).toEqual([0]);
+  });
+
+  it('what ends unfinished is not done', () => {
+    const leads = slice('leads');
+    const box = boxOf(leads);
+    box.take();
+    box.addPage(leads, PAGE, COUNTS);
+    nowMs = 60 * SECOND_MS;
+    expect(box.isEnding()).toBe(true);
+    box.settle(leads, false);
+    const told = { stream: 'leads', pages: 1, records: 1, ...COUNTS };
+    expect(box.result()).toEqual({ done: [], streams: [told], parked: null });
+  });
+});
+
+describe('while Close answers slowly', () => {
+  it('four slices are read at once, and the next as soon as one ends', async () => {
+    const refs = ['2026-01', '2026-02', '2026-03', '2026-04', '2026-05'].map((month) =>
+      slice('activities', month),
+    );
+    const box = boxOf(...refs);
+    box.take();
+    const changed = box.untilChange([new Promise(() => undefined)]);
+    box.noteSlow();
+    // It settles by the news alone: the slice at hand goes on.
+    await changed;
+    expect([box.take(), box.take(), box.take(), box.take()]).toEqual([
+      ...refs.slice(1, 4),
+      undefined,
+    ]);
+    nowMs = 30 * SECOND_MS;
+    box.settle(refs[2] as SliceRef, true);
+    expect(box.take()).toBe(refs[4]);
+  });
+
+  it('contacts wait for the leads that bring them along', () => {
+    const [leads, contacts, tasks] = [slice('leads'), slice('contacts'), slice('tasks')];
+    const box = boxOf(leads, contacts, tasks);
+    box.noteSlow();
+    expect([box.take(), box.take(), box.take()]).toEqual([leads, tasks, undefined]);
+    box.settle(leads, true);
+    expect(box.take()).toBe(contacts);
+  });
+});
+
+describe('a slice that fails', () => {
+  it('alone, it is the failure of its activity', () => {
+    const [leads, tasks] = [slice('leads'), slice('tasks')];
+    const box = boxOf(leads, tasks);
+    box.take();
+    const error = new Error('no answer');
+    box.fail(leads, error);
+    expect(box.take()).toBeUndefined();
+    expect(box.failure()).toEqual({ ref: leads, error });
+  });
+
+  it('after pages, it is no failure: the next activity begins with fresh patience', () => {
+    const leads = slice('leads');
+    const box = boxOf(leads);
+    box.take();
+    box.addPage(leads, PAGE, COUNTS);
+    box.fail(leads, new Error('no answer'));
+    expect(box.failure()).toBeUndefined();
+    expect(box.result().done).toEqual([]);
+  });
+
+  it('beside others, they go on without it and without its other slices', () => {
+    const refs = [slice('leads'), slice('tasks'), slice('leads', 'older'), slice('users')];
+    const [leads, tasks, , users] = refs as [SliceRef, SliceRef, SliceRef, SliceRef];
+    const box = boxOf(...refs);
+    box.noteSlow();
+    box.take();
+    box.fail(leads, new Error('no answer'));
+    expect([box.take(), box.take(), box.take()]).toEqual([tasks, users, undefined]);
+    box.settle(tasks, true);
+    expect(box.failure()).toBeUndefined();
+    expect(box.result().done).toEqual([1]);
+  });
+});

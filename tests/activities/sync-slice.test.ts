@@ -1,0 +1,79 @@
+import type { ApplicationFailure } from '@temporalio/common';
+import { MockActivityEnvironment } from '@temporalio/testing';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { beginRun } from '../../src/activities/runs.js';
+import { syncSlices } from '../../src/activities/sync-slice.js';
+import type { RunInput, SliceRef, SlicesProgress } from '../../src/contract.js';
+import { openReplica, SCHEMA, type Replica } from './replica.js';
+
+const LISTS = ['users', 'roles', 'pipelines', 'outcomes'];
+const RUN: RunInput = {
+  ...{ schema: SCHEMA, job: 'initial', run: 'run/1', kind: 'initial' },
+  ...{ streams: null, from: null, to: null },
+};
+
+let replica: Replica;
+let slices: readonly SliceRef[];
+
+beforeEach(async () => {
+  replica = await openReplica({ seed: 'slices', streams: LISTS });
+  ({ slices } = await beginRun(RUN, replica.deps));
+});
+
+afterEach(async () => {
+  await replica.close();
+});
+
+async function sync(attempt = 1): Promise<SlicesProgress> {
+  const environment = new MockActivityEnvironment({ attempt });
+  return environment.run<[], SlicesProgress, () => Promise<SlicesProgress>>(() =>
+    syncSlices(slices, replica.deps),
+  );
+}
+
+async function failureOf(work: Promise<unknown>): Promise<ApplicationFailure> {
+  return work.then(
+    () => expect.fail('it did not fail'),
+    (error: ApplicationFailure) => error,
+  );
+}
+
+it('one activity takes as many streams as there are', async () => {
+  const { done, streams } = await sync();
+  expect(done).toEqual(slices.map((_slice, index) => index));
+  expect(streams.map(({ stream }) => stream).toSorted()).toEqual(LISTS.toSorted());
+});
+
+describe('a stream that Close answers with errors', () => {
+  const [first = ''] = LISTS;
+
+  beforeEach(() => replica.sandbox.setFaults(['broken=/user/']));
+
+  it('fails its activity, which names it', async () => {
+    const { type, details, nonRetryable } = await failureOf(sync(3));
+    expect({ type, details, nonRetryable }).toEqual({
+      ...{ type: 'CLOSE_UNAVAILABLE', details: [first], nonRetryable: false },
+    });
+  });
+
+  it('is parked when it failed long enough, with what is to be done', async () => {
+    const { done, parked } = await sync(4);
+    expect(done).toEqual([]);
+    expect(parked?.stream).toBe(first);
+    expect(parked?.message).toMatch(
+      /^Close did not answer \/user\/: .+ look at status\.close\.com/,
+    );
+  });
+
+  it('is not parked while Close answers nothing at all', async () => {
+    replica.sandbox.setFaults(['broken=/']);
+    expect((await failureOf(sync(9))).type).toBe('CLOSE_UNAVAILABLE');
+  });
+
+  it('leaves the others to be read', async () => {
+    const broken = slices.filter(({ stream }) => stream === first);
+    slices = [...slices.filter(({ stream }) => stream !== first), ...broken];
+    const { done, parked } = await sync(1);
+    expect([done.map((index) => slices[index]?.stream), parked]).toEqual([LISTS.slice(1), null]);
+  });
+});
