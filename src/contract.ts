@@ -214,6 +214,9 @@ export interface RunInput {
   readonly to: string | null;
 }
 
+/** The job of incremental syncs; every other job reads history. */
+export const LIVE_JOB = 'live';
+
 export interface SliceRef {
   readonly schema: string;
   readonly job: string;

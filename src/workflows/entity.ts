@@ -9,7 +9,13 @@ import {
   setCurrentDetails,
   workflowInfo,
 } from '@temporalio/workflow';
-import { WORKFLOW_TYPES, type RunKind, type RunResult, type SyncInput } from '../contract.js';
+import {
+  LIVE_JOB,
+  WORKFLOW_TYPES,
+  type RunKind,
+  type RunResult,
+  type SyncInput,
+} from '../contract.js';
 import { dueJob, updateJob, type BackfillJob } from '../core/backfill-queue.js';
 import { instantFromMillis } from '../core/instant.js';
 import * as states from './connection-state.js';
@@ -249,7 +255,7 @@ export class Entity {
     this.change({ isLiveRunning: true, isSyncAsked: false });
     const slot = new Date(state.previousStartMs).toISOString();
     const { outcome } = await this.runChild('incremental', `incremental/${slot}`, {
-      job: 'live',
+      job: LIVE_JOB,
     });
     state.isLiveRunning = false;
     // One that was stopped is wanted as soon as it can go on, not at the next slot.

@@ -7,6 +7,7 @@ import {
   workflowInfo,
 } from '@temporalio/workflow';
 import {
+  LIVE_JOB,
   type ProgressReport,
   type RunInput,
   type RunKind,
@@ -47,7 +48,7 @@ function runInput(input: SyncInput | string, defaultKind: RunKind): RunInput {
   return {
     schema: kind === 'rebuild' ? rebuildSchema(schema) : schema,
     kind,
-    job: sync.job ?? (kind === 'incremental' ? 'live' : 'initial'),
+    job: sync.job ?? (kind === 'incremental' ? LIVE_JOB : 'initial'),
     run: `${info.workflowId}/${info.runId}`,
     streams: sync.streams ?? null,
     from: sync.from ?? null,
