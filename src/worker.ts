@@ -44,6 +44,12 @@ export interface RunningWorker {
 }
 
 const BUNDLE = fileURLToPath(new URL('./workflow-bundle.js', import.meta.url));
+/**
+ * How long workflow code may take for one step. The SDK's 5 s are not among its public options, and
+ * what takes longer does not fail: it ends the whole process, and then the next one that takes it
+ * over. Some thousand signals that waited for a worker are one step, on a busy machine a long one.
+ */
+export const ACTIVATION_LIMIT: object = { isolateExecutionTimeout: '60s' };
 /** Activities of one worker at a time; each holds at most one database connection. */
 const ACTIVITIES_MAX = 10;
 const POOL_SIZE = ACTIVITIES_MAX + 4;
@@ -70,6 +76,7 @@ export async function startWorker(options: WorkerOptions): Promise<RunningWorker
     maxHeartbeatThrottleInterval: '5s',
     shutdownGraceTime: '20s',
     shutdownForceTime: '25s',
+    ...ACTIVATION_LIMIT,
   });
   const health = await serveHealth(config.healthAddress, async () => {
     return worker.getState() === 'RUNNING' && (await answers(pool));

@@ -45,6 +45,7 @@ export class Entity {
     if (state.historical === 'running') state.historical = 'pending';
     // A run of an older version carried none.
     state.rebuild ??= null;
+    state.requests ??= { accepted: 0, rejected: 0 };
     if (state.rebuild?.status === 'running') changeRebuild(state, { status: 'queued' });
     for (const { id, status } of state.backfills) {
       if (status === 'running')
