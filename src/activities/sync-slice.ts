@@ -1,10 +1,11 @@
 import { Context } from '@temporalio/activity';
-import { LIVE_JOB, type SliceRef, type SlicesProgress } from '../contract.js';
+import type { SliceRef, SlicesProgress } from '../contract.js';
 import { ClosehaulError } from '../errors.js';
 import { readCheckpoint } from '../postgres/checkpoints.js';
 import { readSelection } from '../postgres/connections.js';
 import { loadPage } from '../postgres/load.js';
-import type { ActivityDeps } from './deps.js';
+import { storedVersions } from '../postgres/stored-versions.js';
+import { streamOf, type ActivityDeps } from './deps.js';
 import { toFailure } from './failure.js';
 import { received, toBatch } from './page-batch.js';
 import { readAhead } from './read-ahead.js';
@@ -97,11 +98,16 @@ async function syncPages(ref: SliceRef, box: SliceBox, deps: ActivityDeps): Prom
   const catalog = await deps.catalogOf(ref.schema);
   const selection = await readSelection(pool, ref.schema);
   const context = { ref, deps, catalog, selection, signal: cancellationSignal };
-  const lane = ref.job === LIVE_JOB ? 'live' : 'history';
-  const source = await deps.provenSourceOf(ref.schema, lane, cancellationSignal);
+  const source = await deps.provenSourceOf(ref.schema, cancellationSignal);
 
   const { slice, position } = checkpoint;
-  const fetched = source.fetchPages(slice, position, cancellationSignal, selection.streams);
+  const fetched = source.fetchPages(
+    slice,
+    position,
+    cancellationSignal,
+    selection.streams,
+    (versions) => storedVersions(pool, catalog, streamOf(deps, ref.stream), versions),
+  );
   const pages = readAhead(received(fetched, deps.now), {
     ...{ pagesMax: READ_AHEAD_PAGES_MAX, nowMs },
     ...{ onSlow: box.noteSlow, isEnding: box.isEnding },

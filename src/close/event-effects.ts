@@ -1,5 +1,5 @@
 import { addMillis, SECOND_MS, type Instant } from '../core/instant.js';
-import type { Effect, Page, Tombstone } from '../core/ports.js';
+import type { Effect, Page, StoredVersions, Tombstone } from '../core/ports.js';
 import { isJsonRecord, type JsonRecord } from '../core/record.js';
 import { isAbsent } from './absent.js';
 import { readItem } from './fan-out-pages.js';
@@ -21,14 +21,16 @@ export interface EventEffectsOptions {
   readonly wanted: ReadonlySet<string> | undefined;
   /** The event log itself: its client, signal and warnings serve for what it names, too. */
   readonly log: CloseList;
+  /** Which events are loaded already; absent = none. */
+  readonly stored?: StoredVersions | undefined;
   /** Stands for the time of an event that has none. */
   readonly now: Instant;
   /** The pages of a small list, from its beginning. */
   readonly readList: (stream: CloseStream, part: ClosePart) => AsyncGenerator<Page>;
 }
 
-/** Records asked for in one `id__in`: their ids fit into a URL. */
-const BATCH = 30;
+/** Records asked for in one `id__in`: as many as make a page elsewhere. */
+const BATCH = 100;
 
 /**
  * Close's object and event clocks lie at most 0.42 s apart, and repeated updates are folded into one
@@ -59,13 +61,19 @@ export class EventEffects {
     }
   }
 
-  /** The effects of one page of events, and the lists (`stream.part`) that are to be read again. */
+  /**
+   * The effects of one page of events, and the lists (`stream.part`) that are to be read again.
+   * What happened before `overlapEnd` was read by an earlier sync: what is stored of that had its
+   * effects then, since both commit together.
+   */
   async of(
-    events: readonly JsonRecord[],
+    page: readonly JsonRecord[],
+    overlapEnd: Instant,
   ): Promise<{ effects: readonly Effect[]; lists: readonly string[]; requests: number }> {
     const tombstones = new Map<string, Map<string, Tombstone>>();
     const wanted = new Map<Target, Wanted>();
     const lists = new Set<string>();
+    const events = await this.untold(page, overlapEnd);
     for (const event of events) {
       const key = event['object_id'];
       if (typeof key !== 'string' || key === '') continue;
@@ -111,6 +119,21 @@ export class EventEffects {
       requests += page.requests;
     }
     return { effects: [{ stream: stream.name, records, tombstones: [] }], requests };
+  }
+
+  private async untold(
+    page: readonly JsonRecord[],
+    overlapEnd: Instant,
+  ): Promise<readonly JsonRecord[]> {
+    const { stored, log } = this.options;
+    const versions = new Map<string, Instant>();
+    for (const event of page) {
+      const clock = clockOf(event, log.clockField);
+      if (clock !== undefined && clock < overlapEnd) versions.set(fieldText(event, 'id'), clock);
+    }
+    if (stored === undefined || versions.size === 0) return page;
+    const told = await stored(versions);
+    return page.filter((event) => !told.has(fieldText(event, 'id')));
   }
 
   private targetsOf(type: string): readonly [Target, ItemPath | null][] {

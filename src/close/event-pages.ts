@@ -42,7 +42,7 @@ const WINDOW_MS = DAY_MS;
  */
 export async function* eventPages(
   list: CloseList,
-  part: Pick<EventsPart, 'retentionMs'>,
+  part: Pick<EventsPart, 'retentionMs' | 'overlapMs'>,
   slice: Slice,
   position: Position | null,
   effects: EventEffects | null,
@@ -53,6 +53,8 @@ export async function* eventPages(
   let state: EventsState =
     readPosition(eventsSchema, position, list) ??
     openWindow(earlier(later(slice.from, kept), slice.to), slice, []);
+  const overlapEnd = addMillis(slice.from, part.overlapMs);
+  const rested = addMillis(now, -part.overlapMs);
   const seen = new Set<string>();
   let hasRestarted = false;
   while (!state.isRead) {
@@ -68,8 +70,11 @@ export async function* eventPages(
       throw new ClosehaulError('CLOSE_PAGING_LOOP', { path: list.path });
     }
     if (answer.next !== null) seen.add(answer.next);
-    const records = answer.rows.filter((row) => isWithin(row, list, state));
-    const told = (await effects?.of(records)) ?? { effects: [], lists: [], requests: 0 };
+    const within = answer.rows.filter((row) => isWithin(row, list, state));
+    // The latest are left to the live lane: it takes an event that is stored for one whose effects
+    // are, too.
+    const records = effects !== null ? within : within.filter((row) => !isAfter(row, list, rested));
+    const told = (await effects?.of(records, overlapEnd)) ?? NOTHING_TOLD;
     const lists = [...new Set([...state.lists, ...told.lists])].sort();
     state = advance(list, state, answer, lists, slice);
     // A window's last page reaches into the one before, and so do its cursors.
@@ -87,6 +92,8 @@ export async function* eventPages(
   }
   yield* listsAgain(state, effects, note);
 }
+
+const NOTHING_TOLD = { effects: [], lists: [], requests: 0 };
 
 /** Once the log is read to its end, the lists that it named changes of. */
 async function* listsAgain(
@@ -149,6 +156,11 @@ function isWithin(row: JsonRecord, list: CloseList, { from, to }: EventsState): 
   const clock = clockOf(row, list.clockField);
   if (clock === undefined) return true;
   return clock.slice(0, 23) >= from.slice(0, 23) && clock < to;
+}
+
+function isAfter(row: JsonRecord, list: CloseList, instant: Instant): boolean {
+  const clock = clockOf(row, list.clockField);
+  return clock !== undefined && clock > instant;
 }
 
 function advance(

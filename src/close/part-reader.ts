@@ -1,5 +1,5 @@
 import { instantFromMillis, type Instant } from '../core/instant.js';
-import type { Effect, Page } from '../core/ports.js';
+import type { Effect, Page, StoredVersions } from '../core/ports.js';
 import { isJsonRecord, type JsonRecord, type JsonValue } from '../core/record.js';
 import type { Position, Slice } from '../core/stream.js';
 import type { CloseClient } from './client.js';
@@ -36,6 +36,7 @@ interface Reading {
   readonly signal: AbortSignal;
   /** Streams whose effects are wanted; undefined = all. */
   readonly effectsOn: ReadonlySet<string> | undefined;
+  readonly stored?: StoredVersions | undefined;
 }
 
 /** Reads a part of a stream by its method. */
@@ -115,8 +116,9 @@ export class PartReader {
     const now = this.now();
     const readList = (stream: CloseStream, listPart: ClosePart): AsyncGenerator<Page> =>
       this.pages(stream, listPart, { ...slice, stream: stream.name }, null, reading);
+    const { effectsOn: wanted, stored } = reading;
     const effects = part.tellsOfOthers
-      ? new EventEffects({ streams, wanted: reading.effectsOn, log, now, readList })
+      ? new EventEffects({ streams, wanted, stored, log, now, readList })
       : null;
     yield* eventPages(log, part, slice, position, effects, now);
   }

@@ -1,4 +1,4 @@
-import type { Identity, Page, Source } from '../core/ports.js';
+import type { Identity, Page, Source, StoredVersions } from '../core/ports.js';
 import { isJsonRecord, type JsonRecord, type JsonValue } from '../core/record.js';
 import type { Position, Slice } from '../core/stream.js';
 import { ClosehaulError } from '../errors.js';
@@ -45,10 +45,11 @@ export function createCloseSource(options: CloseSourceOptions): Source {
     position: Position | null,
     signal: AbortSignal,
     effectsOn?: ReadonlySet<string>,
+    stored?: StoredVersions,
   ): AsyncGenerator<Page> {
     const { stream, part } = findPart(streams, slice);
     try {
-      yield* reader.pages(stream, part, slice, position, { signal, effectsOn });
+      yield* reader.pages(stream, part, slice, position, { signal, effectsOn, stored });
     } catch (error) {
       if (!part.isOptional || !isAbsent(error)) throw error;
       const note = `${error.message} ${error.next}`;

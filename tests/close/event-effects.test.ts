@@ -3,7 +3,7 @@ import { addMillis } from '../../src/core/instant.js';
 import type { Effect } from '../../src/core/ports.js';
 import type { JsonRecord } from '../../src/core/record.js';
 import { eventAt, eventLog, LOG_START, slice } from './event-log.js';
-import { fakeClose, type Answerer } from './fake-close.js';
+import { at, fakeClose, NOW_MS, type Answerer } from './fake-close.js';
 
 const range = slice('changes', LOG_START, addMillis(LOG_START, 3_600_000));
 const stamp = (ms: number): string => addMillis(LOG_START, ms).replace('Z', '+00:00');
@@ -150,6 +150,48 @@ describe('small lists', () => {
     const status = { object_type: 'status.opportunity', object_id: 'stat_1', action: 'updated' };
     const { paths } = await effectsOf([event(1, status)], () => ({ data: [] }));
     expect(paths.sort()).toEqual(['/pipeline/', '/status/opportunity/']);
+  });
+});
+
+describe('the overlap with the sync before', () => {
+  const MINUTE_MS = 60_000;
+  const note = (minute: number): JsonRecord =>
+    eventAt(minute * MINUTE_MS, {
+      ...{ id: `ev_${minute}`, object_type: 'activity.note', action: 'updated' },
+      object_id: `acti_${minute}`,
+    });
+
+  test('what is stored of it had its effects; what is not, and all that came since, has them now', async () => {
+    const log = eventLog(() => [1, 2, 6].map(note), { pageSize: 50 });
+    const close = fakeClose((asked) => (asked.path === '/event/' ? log(asked) : { data: [] }));
+    const asked: ReadonlyMap<string, unknown>[] = [];
+    const pages = await close.read(range, {
+      stored: (versions) => {
+        asked.push(versions);
+        return Promise.resolve(new Set(['ev_1', 'ev_6'].filter((id) => versions.has(id))));
+      },
+    });
+    // Close itself advises to read five minutes again.
+    expect(asked).toEqual([
+      new Map([
+        ['ev_2', addMillis(LOG_START, 2 * MINUTE_MS)],
+        ['ev_1', addMillis(LOG_START, MINUTE_MS)],
+      ]),
+    ]);
+    const read = close.asked.find(({ path }) => path === '/activity/');
+    expect(read?.params['id__in']).toEqual(['acti_6', 'acti_2']);
+    expect(pages.flatMap(({ records }) => records.map(({ id }) => id))).toEqual([
+      ...['ev_6', 'ev_2', 'ev_1'],
+    ]);
+  });
+
+  test('a history leaves the latest five minutes to the live lane, which has their effects', async () => {
+    const now = at(new Date(NOW_MS).toISOString());
+    const before = (minutes: number): JsonRecord =>
+      eventAt(NOW_MS - Date.parse(LOG_START) - minutes * MINUTE_MS, { id: `ev_${minutes}` });
+    const log = eventLog(() => [1, 4, 6].map(before), { pageSize: 50 });
+    const pages = await fakeClose(log).read(slice('past', addMillis(now, -3_600_000), now));
+    expect(pages.flatMap(({ records }) => records.map(({ id }) => id))).toEqual(['ev_6']);
   });
 });
 

@@ -3,7 +3,7 @@ import { fieldText, type CloseWarning } from '../../src/close/list-page.js';
 import { createCloseSource } from '../../src/close/source.js';
 import type { CloseStream } from '../../src/close/stream-part.js';
 import { parseInstant, type Instant } from '../../src/core/instant.js';
-import type { Page } from '../../src/core/ports.js';
+import type { Page, StoredVersions } from '../../src/core/ports.js';
 import type { JsonRecord } from '../../src/core/record.js';
 import type { Position, Slice } from '../../src/core/stream.js';
 import { ClosehaulError, type ErrorCode } from '../../src/errors.js';
@@ -27,6 +27,7 @@ export interface FakeClose {
 export interface ReadOptions {
   readonly position?: Position | null;
   readonly effectsOn?: ReadonlySet<string>;
+  readonly stored?: StoredVersions;
   readonly pagesMax?: number;
   readonly pageSize?: number;
 }
@@ -56,14 +57,15 @@ export function fakeClose(answer: Answerer, streams?: readonly CloseStream[]): F
   return {
     asked,
     warnings,
-    async read(slice, { position = null, effectsOn, pagesMax = 1_000, pageSize = 3 } = {}) {
+    async read(slice, options = {}) {
+      const { position = null, effectsOn, stored, pagesMax = 1_000, pageSize = 3 } = options;
       const source = createCloseSource({
         ...{ client, pageSize, nowMs: () => NOW_MS, warn: (warning) => warnings.push(warning) },
         ...(streams !== undefined && { streams }),
       });
-      const stored = JSON.parse(JSON.stringify(position)) as Position | null;
+      const from = JSON.parse(JSON.stringify(position)) as Position | null;
       const pages: Page[] = [];
-      for await (const page of source.fetchPages(slice, stored, NEVER, effectsOn)) {
+      for await (const page of source.fetchPages(slice, from, NEVER, effectsOn, stored)) {
         pages.push(page);
         if (pages.length >= pagesMax) break;
       }

@@ -46,13 +46,13 @@ export function spyBudget(clock: Clock): BudgetCalls {
   const inner = createMemoryBudget({ now: clock.now });
   const calls: string[] = [];
   const budget: RateBudget = {
-    take: (group, lane) => {
+    take: (group) => {
       calls.push(`take ${group}`);
-      return inner.take(group, lane);
+      return inner.take(group);
     },
-    learn: (group, limit, permit) => {
+    learn: (group, limit) => {
       calls.push(`learn ${group} ${JSON.stringify(limit)}`);
-      return inner.learn(group, limit, permit);
+      return inner.learn(group, limit);
     },
     block: (group, durationMs) => {
       calls.push(`block ${group} ${durationMs}`);

@@ -1,0 +1,131 @@
+/**
+ * Figure 4: what an incremental sync costs when the warehouse holds a million records and nothing,
+ * or a hundred things, changed in Close.
+ *
+ *   npm run bench -- incremental [--quick] [--repetitions N]
+ */
+import { setTimeout as delay } from 'node:timers/promises';
+import type pg from 'pg';
+import type { Sandbox } from '../src/sandbox/sandbox.js';
+import { LiveChanges } from '../src/sandbox/world/live-changes.js';
+import { benchOptions, median, publish, type Figure } from './support/figures.js';
+import { multiplyRecords } from './support/multiply.js';
+import { benchSandbox, endReplica, replicate, type Replica } from './support/replicate.js';
+import { withStack } from './support/stack.js';
+
+const SIZE = { leads: 400, activities: 8_000 };
+const CHANGES = 100;
+/** PostgreSQL's statistics of a session that rests are told after this. */
+const STATISTICS_MS = 11_000;
+/** A smaller table is read whole more quickly than by an index. */
+const LARGE_ROWS = 2_000;
+
+const options = benchOptions();
+const recordsWanted = options.isQuick ? 50_000 : 1_000_000;
+
+interface Cost {
+  readonly requests: number;
+  readonly seconds: number;
+  readonly events: number;
+  readonly records: number;
+  readonly byPath: Readonly<Record<string, number>>;
+}
+
+async function costOf(sandbox: Sandbox, { connection }: Replica): Promise<Cost> {
+  const before = sandbox.stats();
+  const sync = await connection.incrementalSync();
+  const after = sandbox.stats();
+  return {
+    requests: after.requests - before.requests,
+    ...{ seconds: sync.seconds, events: sync.events, records: sync.result.records },
+    byPath: Object.fromEntries(
+      Object.entries(after.byPath).flatMap(([path, count]) => {
+        const more = count - (before.byPath[path] ?? 0);
+        return more > 0 ? [[path, more]] : [];
+      }),
+    ),
+  };
+}
+
+/** How often each large table was read from end to end so far. */
+async function tableScans(pool: pg.Pool): Promise<ReadonlyMap<string, number>> {
+  await delay(STATISTICS_MS);
+  const { rows } = await pool.query<{ name: string; scans: number }>(
+    `SELECT format('%I.%I', schemaname, relname) AS name, seq_scan AS scans
+       FROM pg_stat_user_tables WHERE n_live_tup >= $1`,
+    [LARGE_ROWS],
+  );
+  return new Map(rows.map(({ name, scans }) => [name, scans]));
+}
+
+function figuresOf(
+  what: string,
+  costs: readonly Cost[],
+  may: { readonly requests: number; readonly seconds: number },
+): Figure[] {
+  const figure = (measure: string, values: readonly number[], limit: number): Figure => {
+    const ours = median(values);
+    return {
+      ...{ measure: `incremental sync, ${what}: ${measure}`, peer: null, ours, limit },
+      ...{ ratio: ours / limit, target: `≤ ${limit}`, isMet: ours <= limit },
+    };
+  };
+  return [
+    figure(
+      'requests',
+      costs.map(({ requests }) => requests),
+      may.requests,
+    ),
+    figure(
+      'seconds',
+      costs.map(({ seconds }) => seconds),
+      may.seconds,
+    ),
+    figure(
+      'events',
+      costs.map(({ events }) => events),
+      25,
+    ),
+  ];
+}
+
+await withStack(async (stack) => {
+  const sandbox = await benchSandbox(SIZE);
+  const database = await stack.database();
+  const replica = await replicate(stack, database, sandbox, { streams: ['all'] });
+  await replica.connection.until(({ syncsCompleted }) => syncsCompleted > 0);
+  const { schema } = replica.connection;
+  const copies = Math.ceil(recordsWanted / replica.replication.records);
+  const records = await multiplyRecords(database.pool, schema, copies);
+  console.log(`  ${records.toLocaleString('en-US')} records in the warehouse`);
+  await costOf(sandbox, replica);
+
+  const scansBefore = await tableScans(database.pool);
+  const none: Cost[] = [];
+  const hundred: Cost[] = [];
+  for (let repetition = 0; repetition < options.repetitions; repetition += 1) {
+    none.push(await costOf(sandbox, replica));
+    for (let n = 0; n < CHANGES; n += 1) {
+      LiveChanges.applyNow(sandbox.world, repetition * CHANGES + n);
+    }
+    hundred.push(await costOf(sandbox, replica));
+  }
+  const scansAfter = await tableScans(database.pool);
+  const scanned = [...scansAfter].flatMap(([name, scans]) => {
+    const more = scans - (scansBefore.get(name) ?? scans);
+    return more > 0 ? [`${name}: ${more}`] : [];
+  });
+  const figures = [
+    ...figuresOf('no change', none, { requests: 6, seconds: 2 }),
+    ...figuresOf(`${CHANGES} changes`, hundred, { requests: 20, seconds: 3 }),
+    {
+      measure: 'incremental syncs: large tables read from end to end',
+      ...{ peer: null, ours: scanned.length, limit: 0, ratio: null },
+      ...{ target: '0', isMet: scanned.length === 0 },
+    },
+  ];
+  publish('incremental', options, figures, { records, none, hundred, scanned });
+  for (const line of scanned) console.log(`  read whole: ${line}`);
+  await endReplica(replica);
+  await sandbox.stop();
+});
