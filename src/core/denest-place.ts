@@ -1,4 +1,4 @@
-import { INNER_ARRAY_PART, type Layout } from './layout.js';
+import { INNER_ARRAY_PART, SCALAR_ELEMENT_COLUMN, type Layout } from './layout.js';
 import { byteLength } from './naming.js';
 import type { JsonRecord } from './record.js';
 import type { StreamShape } from './stream.js';
@@ -16,7 +16,20 @@ interface PlaceContext {
 }
 
 /** What stands for an array's element in a path; a field of that name is escaped. */
-export const ELEMENT_PATH = '[]';
+const ELEMENT_PATH = '[]';
+
+/** Where a scalar is. */
+export interface CellPlace {
+  readonly path: string;
+  readonly column: string;
+  readonly isVolatile: boolean;
+  /** How the record's content begins to tell of a value here. */
+  readonly contentLabel: string;
+}
+
+function contentLabel(path: string): string {
+  return `\n${path.length}:${path}:`;
+}
 
 /** A record, an object in it, or an array's element: where fields are. */
 export class ObjectPlace {
@@ -79,7 +92,7 @@ export class ObjectPlace {
 }
 
 /** A field of an object. */
-export class FieldPlace {
+export class FieldPlace implements CellPlace {
   readonly path: string;
   /** The column name that the layout wants for it: `envelope__subject`. */
   readonly column: string;
@@ -87,6 +100,7 @@ export class FieldPlace {
   readonly rule: TextRule;
   readonly isKey: boolean;
   readonly isVolatile: boolean;
+  readonly contentLabel: string;
   /** Whether its value stays one JSON value, whatever it is. */
   readonly isJson: boolean;
   /** Why no record may have it; undefined when it may. */
@@ -107,6 +121,7 @@ export class FieldPlace {
     this.path = isOwn ? escapeSegment(name) : `${parent.path}.${escapeSegment(name)}`;
     // An element's prefix, as `items__`, ends in the separator; a field may too, and is a part by itself.
     this.column = isOwn ? parent.column + name : `${parent.column}__${name}`;
+    this.contentLabel = contentLabel(this.path);
     this.rule = textRule(this.segments);
     this.isKey = isTop && name === stream.key;
     this.isVolatile = parent.isVolatile || (isTop && isVolatile(stream, name));
@@ -130,6 +145,8 @@ export class FieldPlace {
 export class ArrayPlace {
   /** How a text among its elements is told. */
   readonly rule: TextRule;
+  /** Where an element that is a scalar is, in its own row. */
+  readonly scalar: CellPlace;
   private elementPlace: ObjectPlace | undefined;
   private innerPlace: ArrayPlace | undefined;
 
@@ -143,6 +160,10 @@ export class ArrayPlace {
     readonly isVolatile: boolean,
   ) {
     this.rule = textRule(segments);
+    this.scalar = {
+      ...{ path: ELEMENT_PATH, column: SCALAR_ELEMENT_COLUMN, isVolatile },
+      contentLabel: contentLabel(ELEMENT_PATH),
+    };
   }
 
   static inField({ parent, path, column, segments, isVolatile }: FieldPlace): ArrayPlace {

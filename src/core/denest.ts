@@ -1,7 +1,7 @@
-import { ArrayPlace, ELEMENT_PATH, ObjectPlace, type FieldPlace } from './denest-place.js';
+import { ObjectPlace, type ArrayPlace, type CellPlace } from './denest-place.js';
 import type { Instant } from './instant.js';
 import { jsonText } from './json-text.js';
-import { SCALAR_ELEMENT_COLUMN, type Layout } from './layout.js';
+import type { Layout } from './layout.js';
 import { isNested, type JsonRecord, type JsonValue } from './record.js';
 import type { StreamShape } from './stream.js';
 import { classify, classifyAs, storableText, TYPE_SUFFIX, type TypedValue } from './typing.js';
@@ -64,8 +64,8 @@ export type DenestResult = Denested | { readonly reject: Reject };
 /** A row while it is being filled. */
 interface Draft {
   readonly cells: Cell[];
-  /** What the row adds to `content`; null when it comes from a volatile field. */
-  content: string | null;
+  /** What the row adds to `content`, in parts; null when it comes from a volatile field. */
+  readonly content: (string | number)[] | null;
 }
 
 /** An object or array that waits to be walked, and where its leaves go. */
@@ -156,10 +156,12 @@ class Walk {
     return undefined;
   }
 
-  /** Row by row, so that a field that moves from one element to the next makes a difference. */
+  /**
+   * Row by row, so that a field that moves from one element to the next makes a difference. Joined
+   * once, since a text for each field is most of what a page leaves to the garbage collector.
+   */
   content(): string {
-    const contents = this.drafts.map(({ content }) => content);
-    return contents.filter((content) => content !== null).join('\n');
+    return this.drafts.map(({ content }) => content?.join('') ?? '').join('');
   }
 
   private walkObject(frame: Extract<Frame, { object: JsonRecord }>): string | undefined {
@@ -200,7 +202,7 @@ class Walk {
       } else if (isNested(value)) {
         nested.push({ object: value as JsonRecord, place: place.element, levels, row });
       } else {
-        addCell(row, { ...ELEMENT, isVolatile: place.isVolatile }, classifyAs(place.rule, value));
+        addCell(row, place.scalar, classifyAs(place.rule, value));
       }
     }
     for (const child of nested.reverse()) this.stack.push(child);
@@ -211,28 +213,23 @@ class Walk {
     const { table, tableName, isVolatile } = place;
     const cells: Cell[] = [];
     this.rows.push({ table, tableName, levels, cells });
-    const content = isVolatile ? null : `#${table.length}:${table}[${levels.join(',')}]`;
+    const begins = this.drafts.length === 0 ? '#' : '\n#';
+    const content = isVolatile ? null : [begins, table.length, ':', table, `[${levels.join(',')}]`];
     const draft = { cells, content };
     this.drafts.push(draft);
     return draft;
   }
 }
 
-/** The column of an array's element that is a scalar. */
-const ELEMENT = { path: ELEMENT_PATH, column: SCALAR_ELEMENT_COLUMN } as const;
-
-function addCell(
-  row: Draft,
-  { path, column, isVolatile }: Pick<FieldPlace, 'path' | 'column' | 'isVolatile'>,
-  typed: TypedValue | undefined,
-): void {
+function addCell(row: Draft, place: CellPlace, typed: TypedValue | undefined): void {
   if (typed === undefined) return;
+  const { path, column } = place;
   const { type, value } = typed;
   row.cells.push({ path, column, type, value });
-  if (isVolatile || row.content === null) return;
+  if (place.isVolatile || row.content === null) return;
   const text = String(value);
   // With their lengths, so that neither a name nor a value can look like another field.
-  row.content += `\n${path.length}:${path}:${TYPE_SUFFIX[type]}:${text.length}=${text}`;
+  row.content.push(place.contentLabel, TYPE_SUFFIX[type], ':', text.length, '=', text);
 }
 
 function scalarOrNull(value: JsonValue | undefined): JsonValue {

@@ -84,26 +84,34 @@ function toCheckpoint(row: StoredCheckpoint): Checkpoint {
   };
 }
 
+export interface Fence {
+  /** The base for `_sdc_sequence`: nanoseconds, from the one clock that all workers share. */
+  readonly sequence: string;
+  /** When the page's transaction began, by the same clock. */
+  readonly batchedAt: Instant;
+  /** Version of the names. */
+  readonly catalogVersion: number;
+}
+
 /**
- * Takes the fence inside the page's transaction. Returns the base for `_sdc_sequence` (nanoseconds,
- * from the one clock that all workers share) and the version of the names; undefined when another
- * attempt has moved the checkpoint, and then nothing of this page may be written.
+ * Takes the fence inside the page's transaction; undefined when another attempt has moved the
+ * checkpoint, and then nothing of this page may be written.
  */
 export async function takeFence(
   client: pg.PoolClient,
   ref: SliceRef,
   version: number,
-): Promise<{ sequence: string; catalogVersion: number } | undefined> {
-  const { rows } = await client.query<{ sequence: string; catalog_version: number }>(
+): Promise<Fence | undefined> {
+  const { rows } = await client.query<Fence>(
     `SELECT (floor(extract(epoch FROM clock_timestamp()) * 1000000) * 1000)::bigint::text AS sequence,
-            (SELECT catalog_version FROM closehaul.connections WHERE schema_name = $1) AS catalog_version
+            now() AS "batchedAt",
+            (SELECT catalog_version FROM closehaul.connections WHERE schema_name = $1) AS "catalogVersion"
        FROM closehaul.checkpoints
       WHERE ${WHERE_SLICE} AND version = $5 AND NOT is_done
         FOR UPDATE`,
     [...key(ref), version],
   );
-  const row = rows[0];
-  return row && { sequence: row.sequence, catalogVersion: row.catalog_version };
+  return rows[0];
 }
 
 export interface Advance {

@@ -11,6 +11,7 @@ import {
   advance,
   takeFence,
   type Counts,
+  type Fence,
   type SliceRef,
 } from './checkpoints.js';
 import { PageWriter } from './page-writer.js';
@@ -151,7 +152,7 @@ interface PageWrites {
   readonly batch: Batch;
   readonly deps: LoadDeps;
   readonly names: Names;
-  readonly sequence: string;
+  readonly fence: Fence;
   readonly isCareful: boolean;
 }
 
@@ -174,7 +175,7 @@ async function writePage(
 
   // First, so that those that are refused again are kept again.
   if (batch.retried !== undefined) await takeRejects(client, ref.schema, batch.retried);
-  const writes = { client, batch, deps, names, sequence: fence.sequence, isCareful };
+  const writes = { client, batch, deps, names, fence, isCareful };
   let counts = await writeStream(writes, ref.stream, batch);
   for (const effect of batch.effects ?? []) {
     const told = await writeStream(writes, effect.stream, effect);
@@ -208,11 +209,12 @@ async function writeStream(
   stream: string,
   { records, rejects }: RecordBatch,
 ): Promise<Counts> {
-  const { client, batch, deps, names, sequence, isCareful } = writes;
+  const { client, batch, deps, names, fence, isCareful } = writes;
   const { catalog, probe } = deps;
   const written = await new PageWriter(client, {
     ...{ catalog, names, stream, probe },
-    ...{ receivedAt: batch.receivedAt, sequence },
+    ...{ receivedAt: batch.receivedAt, batchedAt: fence.batchedAt, sequence: fence.sequence },
+    isFirst: batch.version === 0,
   }).write(records, isCareful);
   await judge(
     tombstoneContext(writes, stream),

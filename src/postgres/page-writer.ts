@@ -1,11 +1,13 @@
 import { createHash } from 'node:crypto';
 import type pg from 'pg';
-import type { Cell, Denested, Row } from '../core/denest.js';
+import type { Denested, Row } from '../core/denest.js';
 import type { Instant } from '../core/instant.js';
 import type { Table } from '../core/schema.js';
 import type { Catalog, Names } from './catalog.js';
 import type { Counts } from './checkpoints.js';
+import { copyIn } from './copy-in.js';
 import type { LoadDeps } from './load.js';
+import { CopyLines, mergeJson, recordStamp } from './row-text.js';
 import { isRecordFault, sqlstateOf } from './sqlstate.js';
 import * as sql from './statements.js';
 
@@ -15,8 +17,12 @@ export interface PageContext {
   readonly names: Names;
   readonly stream: string;
   readonly receivedAt: Instant;
+  /** When the page's transaction began. */
+  readonly batchedAt: Instant;
   /** The page's first `_sdc_sequence`, as text, since it has more digits than a number holds. */
   readonly sequence: string;
+  /** Whether the page is the first of its slice. */
+  readonly isFirst: boolean;
   readonly probe: LoadDeps['probe'];
 }
 
@@ -31,7 +37,12 @@ interface Candidate {
   readonly hash: string;
   /** Position in the page: makes the sequence of the page's records distinct and ordered. */
   readonly ordinal: number;
+  /** Whether the table has another version of it, so that it must be merged. */
+  readonly isKnown: boolean;
 }
+
+/** Ordinals of the records that were accepted, and whether each row is new. */
+type Accepted = ReadonlyMap<number, boolean>;
 
 export class PageWriter {
   private readonly isUpsert: boolean;
@@ -50,34 +61,28 @@ export class PageWriter {
   async write(records: readonly Denested[], isCareful: boolean): Promise<Written> {
     const [root] = this.tables;
     if (root === undefined || records.length === 0) return { counts: NONE, refused: [] };
-    const all = records.map((record, ordinal) => ({
-      ...{ record, ordinal },
-      hash: createHash('md5').update(record.content).digest('hex'),
-    }));
-    const changed = await this.leaveUnchanged(root, all);
+    const changed = await this.changed(root, records);
     const written = isCareful
       ? await this.writeByHalves(root, changed)
       : { counts: await this.writeChanged(root, changed, false), refused: [] };
-    const unchanged = { ...NONE, unchanged: all.length - changed.length };
+    const unchanged = { ...NONE, unchanged: records.length - changed.length };
     return { ...written, counts: addCounts(written.counts, unchanged) };
   }
 
   /** Those that are not in the table in exactly this version. */
-  private async leaveUnchanged(
-    root: Table,
-    all: readonly Candidate[],
-  ): Promise<readonly Candidate[]> {
+  private async changed(root: Table, records: readonly Denested[]): Promise<readonly Candidate[]> {
     const { catalog, names, stream } = this.context;
-    const { rows } = await this.client.query<{ index: number }>(
-      sql.findUnchanged(catalog.shape(root)),
-      [
-        all.map(({ record }) => record.key),
-        all.map(({ hash }) => hash),
-        names.repairedAt.get(stream) ?? null,
-      ],
+    const hashes = records.map(({ content }) => createHash('md5').update(content).digest('hex'));
+    const { rows } = await this.client.query<{ index: number; is_same: boolean }>(
+      sql.findKnown(catalog.shape(root)),
+      [records.map(({ key }) => key), hashes, names.repairedAt.get(stream) ?? null],
     );
-    const unchanged = new Set(rows.map(({ index }) => index));
-    return all.filter((_, index) => !unchanged.has(index));
+    const known = new Map(rows.map(({ index, is_same: isSame }) => [index, isSame]));
+    return records.flatMap((record, ordinal) => {
+      const isSame = known.get(ordinal);
+      const hash = hashes[ordinal] as string;
+      return isSame === true ? [] : [{ record, hash, ordinal, isKnown: isSame !== undefined }];
+    });
   }
 
   private async writeByHalves(root: Table, candidates: readonly Candidate[]): Promise<Written> {
@@ -110,20 +115,26 @@ export class PageWriter {
     isCareful: boolean,
   ): Promise<Written['counts']> {
     const { probe } = this.context;
-    const { candidates, repeated } = this.isUpsert
-      ? newestOfEach(all)
-      : { candidates: [...all], repeated: 0 };
+    const { candidates, repeated } = this.isUpsert ? newestOfEach(all) : oneOfEachVersion(all);
     // In key order, so that two workers can never wait for each other in a circle.
     candidates.sort((a, b) => compare(a.record.key, b.record.key) || a.ordinal - b.ordinal);
 
     const rewritten = await this.removeDamaged(root, candidates);
-    const accepted = candidates.length === 0 ? NOTHING : await this.writeRoots(root, candidates);
-    await probe('roots-written');
+    const isMerged = ({ isKnown }: Candidate): boolean => isCareful || (isKnown && this.isUpsert);
+    const merged = await this.mergeRoots(root, candidates.filter(isMerged));
+    const fresh = candidates.filter((candidate) => !isMerged(candidate));
+    const accepted = new Map([...merged, ...fresh.map(({ ordinal }) => [ordinal, true] as const)]);
+    await probe('roots-merged');
+
     const written = candidates.filter(({ ordinal }) => accepted.has(ordinal));
     // Somebody may have deleted a record by hand and left its rows; they are in the way of new ones.
     const replaced = written.filter(({ ordinal }) => isCareful || accepted.get(ordinal) === false);
-    const rows = await this.writeSubtables(written, this.isUpsert ? replaced : []);
-    await probe('subtables-written');
+    const copied = this.linesOf(written, new Set(fresh));
+    await Promise.all([
+      this.deleteChildren(this.isUpsert ? replaced : []),
+      ...copied.map(({ statement, lines }) => copyIn(this.client, statement, lines.text())),
+    ]);
+    await probe('rows-written');
 
     const inserted = [...accepted.values()].filter(Boolean).length - rewritten;
     const left = all.length - accepted.size - repeated;
@@ -131,9 +142,9 @@ export class PageWriter {
       inserted,
       updated: accepted.size - inserted,
       // An append-only table refuses a version for one reason only: it is there already.
-      unchanged: this.isUpsert ? repeated : left,
+      unchanged: repeated + (this.isUpsert ? 0 : left),
       stale: this.isUpsert ? left : 0,
-      rows: accepted.size + rows,
+      rows: merged.size + copied.reduce((sum, { lines }) => sum + lines.count, 0),
     };
   }
 
@@ -154,92 +165,56 @@ export class PageWriter {
     return rows[0]?.count ?? 0;
   }
 
-  /** Ordinals of the accepted records, and whether each row is new. */
-  private async writeRoots(
-    root: Table,
-    candidates: readonly Candidate[],
-  ): Promise<ReadonlyMap<number, boolean>> {
-    const rows = candidates.map((candidate) =>
-      this.rowText(candidate, candidate.record.rows[0] as Row, `,"h":"${candidate.hash}"`),
+  /**
+   * Also without a record on the first page of a slice: where the table's key is gone, PostgreSQL
+   * refuses to merge, and would copy records twice.
+   */
+  private async mergeRoots(root: Table, candidates: readonly Candidate[]): Promise<Accepted> {
+    if (candidates.length === 0 && !this.context.isFirst) return new Map();
+    const { catalog, names, receivedAt, sequence } = this.context;
+    const rows = candidates.map(({ record, ordinal, hash }) =>
+      mergeJson(names.schema, root, record.rows[0] as Row, { key: record.key, ordinal, hash }),
     );
-    const result = await this.insert(root, rows);
-    return new Map(result.rows.map((row) => [row.ordinal, row.is_new]));
+    const merged = await this.client.query<{ ordinal: number; is_new: boolean }>(
+      sql.mergeRoots(catalog.shape(root), root.columns),
+      [`[${rows.join(',')}]`, receivedAt, sequence],
+    );
+    return new Map(merged.rows.map((row) => [row.ordinal, row.is_new]));
   }
 
-  /**
-   * Statements are sent one after the other without waiting, so PostgreSQL works on one table while
-   * the next one's rows are being made. Returns the number of rows.
-   */
-  private async writeSubtables(
-    candidates: readonly Candidate[],
-    replaced: readonly Candidate[],
-  ): Promise<number> {
-    const subtables = this.tables.slice(1);
-    const rowsByTable = new Map<string, { row: Row; candidate: Candidate }[]>();
-    for (const candidate of candidates) {
-      for (const row of candidate.record.rows.slice(1)) {
-        const rows = rowsByTable.get(row.table);
-        if (rows === undefined) rowsByTable.set(row.table, [{ row, candidate }]);
-        else rows.push({ row, candidate });
+  /** Takes away the rows of all subtables of records that are about to be written again. */
+  private async deleteChildren(candidates: readonly Candidate[]): Promise<void> {
+    const subtables = this.tables.slice(1).map((table) => this.context.catalog.shape(table));
+    if (candidates.length === 0 || subtables.length === 0) return;
+    const keys = candidates.map(({ record }) => record.key);
+    await this.client.query(sql.deleteChildren(subtables), [keys]);
+  }
+
+  /** The lines for COPY of each table, the root's first: of `fresh` records only. */
+  private linesOf(
+    written: readonly Candidate[],
+    fresh: ReadonlySet<Candidate>,
+  ): readonly { readonly statement: string; readonly lines: CopyLines }[] {
+    const { catalog, names, receivedAt, batchedAt, sequence } = this.context;
+    const byTable = new Map(
+      this.tables.map((table) => [table.path, new CopyLines(names.schema, table)]),
+    );
+    for (const candidate of written) {
+      const { record, ordinal, hash } = candidate;
+      const own = BigInt(sequence) + BigInt(ordinal);
+      const stamp = recordStamp(record.key, [receivedAt, batchedAt, own.toString()]);
+      for (const row of record.rows) {
+        const isRoot = row.levels.length === 0;
+        if (isRoot && !fresh.has(candidate)) continue;
+        byTable.get(row.table)?.add(row, stamp, isRoot ? hash : undefined);
       }
     }
-    const sent: Promise<unknown>[] = [];
-    let count = 0;
-    if (replaced.length > 0 && subtables.length > 0) {
-      const text = sql.deleteChildren(subtables.map((table) => this.context.catalog.shape(table)));
-      sent.push(this.client.query(text, [replaced.map(({ record }) => record.key)]));
-    }
-    for (const table of subtables) {
-      const rows = rowsByTable.get(table.path);
-      if (rows === undefined) continue;
-      count += rows.length;
-      const texts = rows.map(({ row, candidate }) => this.rowText(candidate, row));
-      sent.push(this.insert(table, texts));
-    }
-    await Promise.all(sent);
-    return count;
+    return this.tables.flatMap((table) => {
+      const lines = byTable.get(table.path);
+      if (lines === undefined || lines.count === 0) return [];
+      return [{ statement: sql.copyRows(catalog.shape(table), table.columns), lines }];
+    });
   }
-
-  private insert(
-    table: Table,
-    rows: readonly string[],
-  ): Promise<pg.QueryResult<{ ordinal: number; is_new: boolean }>> {
-    const { catalog, receivedAt, sequence } = this.context;
-    const text = sql.insertRows(catalog.shape(table), table.columns);
-    return this.client.query(text, [`[${rows.join(',')}]`, receivedAt, sequence]);
-  }
-
-  /**
-   * A row as `statements.ts` reads it. Text at once: to build thousands of objects that have all
-   * different keys takes longer than PostgreSQL takes for the rest.
-   */
-  private rowText({ record, ordinal }: Candidate, row: Row, more = ''): string {
-    const { schema } = this.context.names;
-    let text = `{"k":${JSON.stringify(record.key)},"n":${ordinal}${more}`;
-    for (const [level, position] of row.levels.entries()) text += `,"l${level}":${position}`;
-    const columns = schema.table(row.table)?.columns ?? [];
-    let overflow = '';
-    for (const cell of row.cells) {
-      const index = schema.columnIndex(row.table, cell);
-      const column = index === undefined ? undefined : columns[index];
-      if (column === undefined) throw new TypeError('a page was written before its columns');
-      if (column.place === 'column') text += `,"c${index}":${valueText(cell)}`;
-      else
-        overflow += `${overflow === '' ? '' : ','}${JSON.stringify(column.name)}:${jsonOf(cell)}`;
-    }
-    return overflow === '' ? `${text}}` : `${text},"o":${JSON.stringify(`{${overflow}}`)}}`;
-  }
-}
-
-/** A value inside `_sdc_overflow`, where nothing but its own JSON tells its type. */
-function jsonOf({ type, value }: Cell): string {
-  return type === 'text' || type === 'timestamptz' ? JSON.stringify(value) : String(value);
-}
-
-/** Only texts can hold what JSON must escape. */
-function valueText({ type, value }: Cell): string {
-  if (type === 'text' || type === 'jsonb') return JSON.stringify(value);
-  return typeof value === 'string' ? `"${value}"` : String(value);
 }
 
 /**
@@ -258,12 +233,22 @@ function newestOfEach(all: readonly Candidate[]): { candidates: Candidate[]; rep
   return { candidates: [...newest.values()], repeated };
 }
 
+/** One of each version, for an append-only table: COPY takes no row twice. */
+function oneOfEachVersion(all: readonly Candidate[]): {
+  candidates: Candidate[];
+  repeated: number;
+} {
+  const versions = new Map(
+    all.map((candidate) => [`${candidate.hash} ${candidate.record.key}`, candidate]),
+  );
+  return { candidates: [...versions.values()], repeated: all.length - versions.size };
+}
+
 function compare(a: string, b: string): number {
   if (a === b) return 0;
   return a < b ? -1 : 1;
 }
 
-const NOTHING: ReadonlyMap<number, boolean> = new Map();
 const NONE: Written['counts'] = { inserted: 0, updated: 0, unchanged: 0, stale: 0, rows: 0 };
 
 function addCounts(a: Written['counts'], b: Written['counts']): Written['counts'] {

@@ -5,8 +5,8 @@ import type { ColumnType } from '../core/typing.js';
 import { quote } from './pool.js';
 
 /**
- * Pure builders of SQL text. Rows travel as one JSON parameter with short keys (`c0`, `c1`, …), so
- * a statement depends only on the table's columns, never on the page.
+ * Pure builders of SQL text. Rows travel by COPY, or as one JSON parameter with short keys (`c0`,
+ * `c1`, …), so a statement depends only on the table's columns, never on the page.
  */
 export interface TableShape {
   readonly schema: string;
@@ -127,13 +127,12 @@ export function createIndex(table: TableShape, column: string): string {
   return `CREATE INDEX IF NOT EXISTS ${quote(name)} ON ${qualified(table.schema, table.name)} (${quote(column)})`;
 }
 
-/** The alias and type of each key in the JSON rows of a table. */
-function recordset(table: TableShape, columns: readonly PlacedColumn[]): string {
+/** The alias and type of each key in the JSON rows of a root. */
+function recordset(columns: readonly PlacedColumn[]): string {
   const parts = [
     'k text',
     'n bigint',
-    ...(table.kind === 'root' ? ['h uuid'] : []),
-    ...levelColumns(table).map((_, level) => `l${level} bigint`),
+    'h uuid',
     ...aliased(columns).map(({ alias, type }) => `${alias} ${type === 'jsonb' ? 'text' : type}`),
   ];
   return `json_to_recordset($1::json) AS r(${parts.join(', ')})`;
@@ -152,37 +151,40 @@ function aliased(
   return hasOverflow(columns) ? [...own, { ...OVERFLOW, alias: 'o' }] : own;
 }
 
-/**
- * Inserts rows; `$1` the rows as JSON, `$2` when they were received, `$3` the base of the sequence.
- * For roots it returns key, ordinal and whether the row is new, one line for each row accepted.
- */
-export function insertRows(table: TableShape, columns: readonly PlacedColumn[]): string {
-  const isRoot = table.kind === 'root';
-  const levels = levelColumns(table);
-  const data = aliased(columns);
-  const names = [
+/** The columns of a row, in the order in which `CopyLines` gives their values. */
+function writtenColumns(table: TableShape, columns: readonly PlacedColumn[]): readonly string[] {
+  return [
     table.keyColumn,
-    ...levels,
+    ...levelColumns(table),
     '_sdc_received_at',
     '_sdc_batched_at',
     '_sdc_sequence',
-    ...(isRoot ? [RECORD_HASH] : []),
-    ...data.map(({ name }) => name),
+    ...(table.kind === 'root' ? [RECORD_HASH] : []),
+    ...realColumns(columns).map(({ name }) => name),
   ];
+}
+
+/** Takes rows that are not in the table; of a root, only such as no other transaction may bring. */
+export function copyRows(table: TableShape, columns: readonly PlacedColumn[]): string {
+  const names = writtenColumns(table, columns).map(quote).join(', ');
+  return `COPY ${qualified(table.schema, table.name)} (${names}) FROM STDIN`;
+}
+
+/**
+ * Inserts records or replaces them; `$1` their rows as JSON, `$2` when they were received, `$3` the
+ * base of the sequence. Returns ordinal and whether the row is new, one line for each row accepted.
+ */
+export function mergeRoots(table: TableShape, columns: readonly PlacedColumn[]): string {
+  const names = writtenColumns(table, columns);
   const values = [
-    'r.k',
-    ...levels.map((_, level) => `r.l${level}`),
-    '$2::timestamptz',
-    'now()',
-    '$3::bigint + r.n',
-    ...(isRoot ? ['r.h'] : []),
-    ...data.map(({ type, alias }) => `r.${alias}${type === 'jsonb' ? '::jsonb' : ''}`),
+    ...['r.k', '$2::timestamptz', 'now()', '$3::bigint + r.n', 'r.h'],
+    ...aliased(columns).map(({ type, alias }) => `r.${alias}${type === 'jsonb' ? '::jsonb' : ''}`),
   ];
-  const insert =
+  return (
     `INSERT INTO ${qualified(table.schema, table.name)} AS t (${names.map(quote).join(', ')})\n` +
-    `SELECT ${values.join(', ')}\n  FROM ${recordset(table, columns)}`;
-  if (!isRoot) return insert;
-  return `${insert}\n${onConflict(table, names)}\nRETURNING t.${quote(table.keyColumn)} AS key, t._sdc_sequence - $3::bigint AS ordinal, (t.xmax = 0) AS is_new`;
+    `SELECT ${values.join(', ')}\n  FROM ${recordset(columns)}\n${onConflict(table, names)}\n` +
+    `RETURNING t._sdc_sequence - $3::bigint AS ordinal, (t.xmax = 0) AS is_new`
+  );
 }
 
 function onConflict(table: TableShape, names: readonly string[]): string {
@@ -200,16 +202,19 @@ function onConflict(table: TableShape, names: readonly string[]): string {
 }
 
 /**
- * Which of the keys `$1` with the hashes `$2` are there in exactly this version, as positions. They
- * are not written again: no dead row, no new `_sdc_batched_at` that would send every downstream
- * model over the whole table. `$3`: what was written before then may lack what was dropped by hand.
+ * Which of the keys `$1` with the hashes `$2` are there, as positions, and whether in exactly this
+ * version; of append-only records, those that are there in this version. The same is not written
+ * again: no dead row, no new `_sdc_batched_at` that would send every downstream model over the whole
+ * table. `$3`: what was written before then may lack what was dropped by hand.
  */
-export function findUnchanged(table: TableShape): string {
+export function findKnown(table: TableShape): string {
+  const isSame = `t.${RECORD_HASH} = r.h`;
   return (
-    `SELECT r.position - 1 AS index\n` +
+    `SELECT r.position - 1 AS index,\n` +
+    `       ${isSame} AND ($3::timestamptz IS NULL OR t._sdc_batched_at >= $3) AS is_same\n` +
     `  FROM unnest($1::text[], $2::uuid[]) WITH ORDINALITY AS r(k, h, position)\n` +
-    `  JOIN ${qualified(table.schema, table.name)} t ON t.${quote(table.keyColumn)} = r.k AND t.${RECORD_HASH} = r.h\n` +
-    ` WHERE $3::timestamptz IS NULL OR t._sdc_batched_at >= $3`
+    `  JOIN ${qualified(table.schema, table.name)} t ON t.${quote(table.keyColumn)} = r.k` +
+    (table.loading === 'append' ? ` AND ${isSame}` : '')
   );
 }
 

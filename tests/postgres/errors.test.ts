@@ -131,7 +131,7 @@ describe('a session', () => {
     await pool.end();
   });
 
-  it.each(['fence-taken', 'roots-written', 'checkpoint-moved'])(
+  it.each(['fence-taken', 'roots-merged', 'checkpoint-moved'])(
     'that is ended by somebody else at %s gives an error to retry, and the page loads again',
     async (point) => {
       const pool = createPool({ url: warehouse.url, sizeMax: 1, applicationName: 'to be ended' });

@@ -31,6 +31,24 @@ function lead(id: string, second: number, fields: JsonRecord = {}): JsonRecord {
   return { id, date_updated: at(second), ...fields };
 }
 
+/** Begins another page at a point of this one, which goes on when the other waits for it. */
+function holdingUp(at: string, load: () => Promise<Counts>) {
+  let other: Promise<Counts> | undefined;
+  let isDone = false;
+  const probe = async (point: string): Promise<void> => {
+    if (point !== at || other !== undefined) return;
+    other = load().finally(() => (isDone = true));
+    await until('the other worker to wait for this page', async () => {
+      const waiting = await warehouse.rows(
+        `SELECT 1 FROM pg_stat_activity
+          WHERE datname = current_database() AND wait_event_type = 'Lock'`,
+      );
+      return isDone || waiting.length > 0;
+    });
+  };
+  return { probe, other: () => other };
+}
+
 function sum({ inserted, updated, unchanged, stale, rejected }: Counts): number {
   return inserted + updated + unchanged + stale + rejected;
 }
@@ -60,7 +78,7 @@ describe('a page', () => {
     });
   });
 
-  it.each(['fence-taken', 'roots-written', 'subtables-written', 'checkpoint-moved'])(
+  it.each(['fence-taken', 'roots-merged', 'rows-written', 'checkpoint-moved'])(
     'leaves nothing when it fails at %s, and loads in full at the next try',
     async (point) => {
       const ref = await warehouse.slice(LEADS);
@@ -242,22 +260,10 @@ describe('an upserted record', () => {
   it('waits with the names of its page until another worker has made its column', async () => {
     const old = await warehouse.otherCatalog();
     const met = lead('lead_1', 1, { met_meanwhile: 'x' });
-    let other: Promise<Counts> | undefined;
-    let isDone = false;
     // The other worker makes its column after this page has looked which names there are.
-    const probe = async (point: string): Promise<void> => {
-      if (point !== 'fence-taken' || other !== undefined) return;
-      other = warehouse.load(LEADS, [met]).finally(() => (isDone = true));
-      await until('the other worker to wait for this page', async () => {
-        const waiting = await warehouse.rows(
-          `SELECT 1 FROM pg_stat_activity
-            WHERE datname = current_database() AND wait_event_type = 'Lock'`,
-        );
-        return isDone || waiting.length > 0;
-      });
-    };
+    const { probe, other } = holdingUp('fence-taken', () => warehouse.load(LEADS, [met]));
     await warehouse.load(LEADS, [lead('lead_1', 2)], { catalog: old, probe });
-    await other;
+    await other();
     expect(await warehouse.table('leads', 'met_meanwhile AS met')).toEqual([{ met: null }]);
   });
 
@@ -282,6 +288,32 @@ describe('an upserted record', () => {
     const [second] = (await sequences(2)) as { sequence: string }[];
     expect(first?.sequence).toMatch(/^\d{19}$/);
     expect(BigInt(second?.sequence ?? 0)).toBeGreaterThan(BigInt(first?.sequence ?? 0));
+  });
+});
+
+describe('a new record that two pages bring at once', () => {
+  it('is there once: the second finds it when the first has committed', async () => {
+    const both = { ...lead('lead_1', 1), contacts: [{ name: 'A' }] };
+    const { probe, other } = holdingUp('rows-written', () =>
+      warehouse.load(LEADS, [both, lead('lead_2', 1)]),
+    );
+    await warehouse.load(LEADS, [both], { probe });
+    expect(await other()).toEqual(counts({ fetched: 2, inserted: 1, unchanged: 1, rows: 1 }));
+    expect(await warehouse.table('leads', 'id')).toEqual([{ id: 'lead_1' }, { id: 'lead_2' }]);
+    expect(await warehouse.table('leads__contacts', 'id')).toEqual([{ id: 'lead_1' }]);
+  });
+
+  it('stays in its newer version, whichever came first', async () => {
+    const named = (name: string): JsonRecord => ({ name, contacts: [{ name }] });
+    const { probe, other } = holdingUp('rows-written', () =>
+      warehouse.load(LEADS, [lead('lead_1', 1, named('old'))]),
+    );
+    await warehouse.load(LEADS, [lead('lead_1', 2, named('new'))], { probe });
+    expect(await other()).toEqual(counts({ fetched: 1, stale: 1 }));
+    expect(await warehouse.table('leads', 'name')).toEqual([{ name: 'new' }]);
+    expect(await warehouse.table('leads__contacts', 'items__name AS name')).toEqual([
+      { name: 'new' },
+    ]);
   });
 });
 

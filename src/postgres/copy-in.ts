@@ -1,0 +1,45 @@
+import pg from 'pg';
+
+/**
+ * Sends rows by `COPY … FROM STDIN`: `text` is in COPY's text format, a line for each row. Throws
+ * what PostgreSQL answers, as `client.query` does.
+ */
+export function copyIn(client: pg.PoolClient, statement: string, text: string): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const done = (error?: Error | null): void => (error ? reject(error) : resolve());
+    client.query(new CopyIn(statement, text, done));
+  });
+}
+
+/** What pg's connection can do for COPY; its types leave it out. */
+interface CopyConnection {
+  readonly stream: { cork(): void; uncork(): void };
+  query(text: string): void;
+  sendCopyFromChunk(chunk: Buffer): void;
+  endCopyFrom(): void;
+}
+
+/**
+ * A COPY that is sent as a whole, so that the statements behind it need not wait for it. Where
+ * PostgreSQL refuses the statement it passes over the rows that follow ("COPY Operations" in its
+ * protocol), and a connection that breaks is pg's to notice: there is no stream to be left half
+ * written, which is where pg-copy-streams throws what nobody can catch.
+ */
+class CopyIn extends pg.Query {
+  constructor(statement: string, text: string, done: (error?: Error | null) => void) {
+    super(statement, done);
+    this.submit = (given) => {
+      const connection = given as unknown as CopyConnection;
+      connection.stream.cork();
+      connection.query(statement);
+      connection.sendCopyFromChunk(Buffer.from(text));
+      connection.endCopyFrom();
+      connection.stream.uncork();
+    };
+  }
+
+  /** PostgreSQL is ready for the rows, which are on their way. */
+  handleCopyInResponse(): void {
+    return;
+  }
+}
