@@ -120,8 +120,17 @@ export interface StatusAnswer {
   readonly backfills: readonly BackfillStatus[];
   /** The last rebuild of the tables; null when there was none. */
   readonly rebuild: RebuildStatus | null;
+  /** The last ten. */
   readonly rejectedRequests: readonly RejectedRequest[];
+  readonly requests: RequestCounts;
   readonly problem: string | null;
+}
+
+/** What operators ever asked of the connection, by signal or update. */
+export interface RequestCounts {
+  readonly accepted: number;
+  /** Of the signals; an update that is refused is answered, and leaves no trace. */
+  readonly rejected: number;
 }
 
 export interface RejectedRequest {
@@ -213,6 +222,9 @@ export interface RunInput {
   readonly from: string | null;
   readonly to: string | null;
 }
+
+/** The job of incremental syncs; every other job reads history. */
+export const LIVE_JOB = 'live';
 
 export interface SliceRef {
   readonly schema: string;

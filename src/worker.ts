@@ -13,7 +13,7 @@ import type { Config } from './config.js';
 import { TASK_QUEUE } from './contract.js';
 import { instantFromMillis } from './core/instant.js';
 import { connectionSchema } from './core/naming.js';
-import type { Source } from './core/ports.js';
+import type { Lane, Source } from './core/ports.js';
 import { ClosehaulError } from './errors.js';
 import { serveHealth } from './health.js';
 import type { Logger } from './log.js';
@@ -44,6 +44,12 @@ export interface RunningWorker {
 }
 
 const BUNDLE = fileURLToPath(new URL('./workflow-bundle.js', import.meta.url));
+/**
+ * How long workflow code may take for one step. The SDK's 5 s are not among its public options, and
+ * what takes longer does not fail: it ends the whole process, and then the next one that takes it
+ * over. Some thousand signals that waited for a worker are one step, on a busy machine a long one.
+ */
+export const ACTIVATION_LIMIT: object = { isolateExecutionTimeout: '60s' };
 /** Activities of one worker at a time; each holds at most one database connection. */
 const ACTIVITIES_MAX = 10;
 const POOL_SIZE = ACTIVITIES_MAX + 4;
@@ -70,6 +76,7 @@ export async function startWorker(options: WorkerOptions): Promise<RunningWorker
     maxHeartbeatThrottleInterval: '5s',
     shutdownGraceTime: '20s',
     shutdownForceTime: '25s',
+    ...ACTIVATION_LIMIT,
   });
   const health = await serveHealth(config.healthAddress, async () => {
     return worker.getState() === 'RUNNING' && (await answers(pool));
@@ -116,8 +123,8 @@ function createDeps(options: WorkerOptions, pool: pg.Pool): ActivityDeps {
     pool,
     streams: CLOSE_STREAMS,
     customFieldsBySchema,
-    sourceOf: (schema) => sources.of(schema),
-    provenSourceOf: (schema, signal) => sources.proven(schema, signal),
+    sourceOf: (schema) => sources.of(schema, 'live'),
+    provenSourceOf: (schema, lane, signal) => sources.proven(schema, lane, signal),
     catalogOf(schema) {
       const catalog = catalogs.get(schema) ?? openCatalog(schema, pool);
       catalogs.set(schema, catalog);
@@ -136,11 +143,11 @@ function createDeps(options: WorkerOptions, pool: pg.Pool): ActivityDeps {
 }
 
 /**
- * The sources of this worker, one for each connection and key. The tables that are made anew for a
+ * The sources of this worker, one for each connection, key and lane. The tables that are made anew for a
  * connection are read with its key, and only here does anybody ask whose a schema is.
  */
 class Sources {
-  private readonly bySchema = new Map<string, SourceEntry>();
+  private readonly entries = new Map<string, SourceEntry>();
 
   constructor(
     private readonly options: WorkerOptions,
@@ -148,13 +155,13 @@ class Sources {
   ) {}
 
   /** With the key as it is now: a key file that was rotated is taken up without a restart. */
-  of(schema: string): Source {
-    return this.entry(schema).source;
+  of(schema: string, lane: Lane): Source {
+    return this.entry(schema, lane).source;
   }
 
   /** Throws ORGANIZATION_CHANGED where the key reads another organization than the tables hold. */
-  async proven(schema: string, signal: AbortSignal): Promise<Source> {
-    const entry = this.entry(schema);
+  async proven(schema: string, lane: Lane, signal: AbortSignal): Promise<Source> {
+    const entry = this.entry(schema, lane);
     if (entry.isProven) return entry.source;
     const connection = await readConnection(this.pool, entry.connection);
     const { organizationId } = await entry.source.identify(signal);
@@ -165,24 +172,25 @@ class Sources {
     return entry.source;
   }
 
-  private entry(schemaToFill: string): SourceEntry {
+  private entry(schemaToFill: string, lane: Lane): SourceEntry {
     const schema = connectionSchema(schemaToFill);
     const { config, log } = this.options;
     const { key, variable } = config.keyOf(schema);
     if (key === undefined)
       throw new ClosehaulError('KEY_MISSING', { connection: schema, variable });
     const apiKey = key.reveal();
-    const known = this.bySchema.get(schema);
+    const known = this.entries.get(`${schema} ${lane}`);
     if (known?.apiKey === apiKey) return known;
     const client = createCloseClient({
       ...{ connection: schema, keyVariable: variable, apiKey, baseUrl: config.closeUrl },
       version: VERSION,
       budget: createRateBudget(this.pool, apiKey),
+      lane,
     });
     const warn: Warn = ({ code, message }) => log.warn({ schema, code }, message);
     const source = createCloseSource({ client, warn });
     const entry = { connection: schema, apiKey, source, isProven: false };
-    this.bySchema.set(schema, entry);
+    this.entries.set(`${schema} ${lane}`, entry);
     return entry;
   }
 }

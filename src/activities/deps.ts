@@ -1,6 +1,6 @@
 import type pg from 'pg';
 import type { Instant } from '../core/instant.js';
-import type { Source, SourceStream } from '../core/ports.js';
+import type { Lane, Source, SourceStream } from '../core/ports.js';
 import type { Catalog } from '../postgres/catalog.js';
 import type { KeptCustomFields } from '../postgres/custom-fields.js';
 
@@ -14,7 +14,7 @@ export interface ActivityDeps {
   /** The source of a connection, with its key. Throws KEY_MISSING. */
   readonly sourceOf: (schema: string) => Source;
   /** The same, once it is sure that the key reads the organization whose tables these are. */
-  readonly provenSourceOf: (schema: string, signal: AbortSignal) => Promise<Source>;
+  readonly provenSourceOf: (schema: string, lane: Lane, signal: AbortSignal) => Promise<Source>;
   /** The warehouse names of a connection, read once for each worker. */
   readonly catalogOf: (schema: string) => Promise<Catalog>;
   /** Forgets what this worker knows of names and custom fields: there are other tables now. */

@@ -1,5 +1,5 @@
 import { Context } from '@temporalio/activity';
-import type { SliceRef, SlicesProgress } from '../contract.js';
+import { LIVE_JOB, type SliceRef, type SlicesProgress } from '../contract.js';
 import { ClosehaulError } from '../errors.js';
 import { readCheckpoint } from '../postgres/checkpoints.js';
 import { readSelection } from '../postgres/connections.js';
@@ -98,7 +98,8 @@ async function syncPages(ref: SliceRef, box: SliceBox, deps: ActivityDeps): Prom
   const catalog = await deps.catalogOf(ref.schema);
   const selection = await readSelection(pool, ref.schema);
   const context = { ref, deps, catalog, selection, signal: cancellationSignal };
-  const source = await deps.provenSourceOf(ref.schema, cancellationSignal);
+  const lane = ref.job === LIVE_JOB ? 'live' : 'history';
+  const source = await deps.provenSourceOf(ref.schema, lane, cancellationSignal);
 
   const { slice, position } = checkpoint;
   const fetched = source.fetchPages(

@@ -2,7 +2,7 @@ import { Agent as HttpAgent } from 'node:http';
 import { Agent as HttpsAgent } from 'node:https';
 import axios, { type AxiosResponse } from 'axios';
 import { MINUTE_MS, SECOND_MS } from '../core/instant.js';
-import type { RateBudget } from '../core/ports.js';
+import type { Lane, RateBudget } from '../core/ports.js';
 import type { JsonRecord } from '../core/record.js';
 import { ClosehaulError } from '../errors.js';
 import { readBody, type RawAnswer } from './answer-body.js';
@@ -24,6 +24,8 @@ export interface CloseClientOptions {
   /** Version of Closehaul, for the User-Agent. */
   readonly version: string;
   readonly budget: RateBudget;
+  /** Whose share of the budget it asks for. Default live. */
+  readonly lane?: Lane;
   /** Total time of one request, from the first byte sent to the last received. Default 60 s. */
   readonly timeoutMs?: number;
   /** Largest body, before and after decoding. Default 32 MiB. */
@@ -65,7 +67,7 @@ export interface CloseClient {
 const REFUSALS_MAX = 5;
 
 export function createCloseClient(options: CloseClientOptions): CloseClient {
-  const { connection, budget } = options;
+  const { connection, budget, lane = 'live' } = options;
   const waitMsMax = options.waitMsMax ?? 10 * SECOND_MS;
   const now = options.now ?? Date.now;
   const sleep = options.sleep ?? realSleep;
@@ -87,15 +89,13 @@ export function createCloseClient(options: CloseClientOptions): CloseClient {
     let requests = 0;
     for (let refusals = 0; ;) {
       signal.throwIfAborted();
-      const waitMs = await budget.take(group);
-      if (waitMs > 0) {
-        waitedMs += await pause(group, Math.ceil(waitMs), waitedMs, signal);
-        continue;
-      }
+      const { waitMs, permit } = await budget.take(group, lane);
+      if (waitMs > 0) waitedMs += await pause(group, waitMs, waitedMs, signal);
+      if (waitMs > 0 && permit === null) continue;
       const { answer, tries } = await sender.send(question, signal);
       requests += tries;
       const limit = readRateLimit(answer.header);
-      if (limit !== undefined) await budget.learn(group, limit);
+      if (limit !== undefined) await budget.learn(group, limit, permit);
       if (answer.status === 200) {
         const body = readBody(answer, pattern, bytesMax);
         return { body, bytes: answer.bytes.length, requests };

@@ -50,7 +50,7 @@ export function createMemoryBudget({ now }: MemoryBudgetOptions): RateBudget {
   }
 
   return {
-    take: (group) => Promise.resolve(waitMs(group)),
+    take: (group) => Promise.resolve({ waitMs: waitMs(group), permit: null }),
     learn: (group, limit) => {
       learn(group, limit);
       return Promise.resolve();

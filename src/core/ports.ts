@@ -125,25 +125,44 @@ export interface Source {
   ): AsyncGenerator<Page>;
 }
 
+/** Live: what changed since the last sync. History: initial syncs, backfills, rebuilds. */
+export type Lane = 'live' | 'history';
+
 /** Of these versions of records of the slice's own stream, by key: the keys of those that are loaded. */
 export type StoredVersions = (
   versions: ReadonlyMap<string, Instant>,
 ) => Promise<ReadonlySet<string>>;
 
 /**
- * One budget of requests for each (key, endpoint group), shared by all workers.
+ * One budget of requests for each (key, endpoint group), shared by all workers and both lanes.
  */
 export interface RateBudget {
   /**
-   * Takes one request from the group's budget and returns 0: send now. When there is none to take,
-   * takes nothing and returns the milliseconds until it is worth asking again. So a caller that
-   * gives up leaves nothing reserved, and a block that comes while it waits is seen.
+   * Takes leave to send one request: a permit, and how many milliseconds to wait before it is sent.
+   * When there is none within a moment, it takes nothing and tells when it is worth asking again. So
+   * a caller that gives up leaves nothing reserved, and a block that comes while it waits is seen.
+   *
+   * A lane that waits is let in before the other one: live has three quarters of the requests for
+   * itself then, history has one.
    */
-  take(group: string): Promise<number>;
-  /** What the answer said of the budget: how many more, until when. */
-  learn(group: string, limit: RateLimit): Promise<void>;
+  take(group: string, lane: Lane): Promise<Turn>;
+  /** What the answer to the request with this permit said: how many more, until when. */
+  learn(group: string, limit: RateLimit, permit: Permit | null): Promise<void>;
   /** Close refused (429): nobody sends to this group for so long. */
   block(group: string, durationMs: number): Promise<void>;
+}
+
+export interface Turn {
+  /** Whole milliseconds to wait. */
+  readonly waitMs: number;
+  /** Null: ask again after the wait. Without a wait: send, nothing is known of the group yet. */
+  readonly permit: Permit | null;
+}
+
+/** Leave to send one request, as the budget knows it; nobody else looks inside. */
+export interface Permit {
+  readonly number: number;
+  readonly usedAt: string;
 }
 
 export interface RateLimit {

@@ -1,25 +1,32 @@
 import { createHash } from 'node:crypto';
 import type pg from 'pg';
-import type { RateBudget, RateLimit } from '../core/ports.js';
+import type { Instant } from '../core/instant.js';
+import type { Lane, RateBudget, RateLimit } from '../core/ports.js';
 import { query } from './pool.js';
 
 /**
- * The budget of requests of one API key, one row for each group of endpoints, shared by every
- * worker: it mirrors Close's own window (limit, remaining, reset) and counts down what we send, so
- * a request waits here instead of being refused there. A 429 blocks the group for all.
+ * The budget of requests of one API key, shared by every worker. Each group of endpoints has as many
+ * permits as Close allows requests in a window, and a permit that was used may be used again a window
+ * later. So no span of a window's length holds more requests than the limit, wherever Close's own
+ * windows begin, and a request waits here instead of being refused there.
  */
 export function createRateBudget(pool: pg.Pool, apiKey: string): RateBudget {
   // The key itself never leaves the process; its hash tells two keys apart.
   const budget = createHash('sha256').update(apiKey).digest('hex').slice(0, 32);
   return {
-    async take(group) {
-      const [row] = await query<{ wait_ms: number }>(pool, TAKE, [budget, group]);
+    async take(group, lane) {
+      const [turn] = await query<TakenTurn>(pool, TAKE[lane], [budget, group]);
       // No row yet: nothing is known of the group before its first answer.
-      return row === undefined ? 0 : Math.ceil(row.wait_ms);
+      if (turn === undefined) return { waitMs: 0, permit: null };
+      const { number, usedAt } = turn;
+      const permit = number === null || usedAt === null ? null : { number, usedAt };
+      return { waitMs: Math.ceil(turn.waitMs), permit };
     },
-    async learn(group, limit: RateLimit) {
-      const values = [budget, group, limit.limit, limit.remaining, Math.ceil(limit.resetMs)];
-      await query(pool, LEARN, values);
+    async learn(group, limit, permit) {
+      const place = [budget, group, permit?.number ?? 0, permit?.usedAt ?? null];
+      const values = [...place, ...told(limit)];
+      const [kept] = await query<{ isKnown: boolean }>(pool, ANSWERED, values);
+      if (kept?.isKnown !== true) await query(pool, LEARN, values);
     },
     async block(group, durationMs) {
       await query(pool, BLOCK, [budget, group, Math.ceil(durationMs)]);
@@ -27,47 +34,143 @@ export function createRateBudget(pool: pg.Pool, apiKey: string): RateBudget {
   };
 }
 
-/**
- * Takes one request and says 0, or takes none and says how long to wait before asking again. Past
- * the end of the window a new one begins.
- */
-const TAKE = `
-WITH held AS (
-  SELECT *, clock_timestamp() AS at, resets_at <= clock_timestamp() AS is_over,
-         -- Before PostgreSQL 17 nothing can be subtracted from -infinity.
-         CASE WHEN blocked_until > clock_timestamp()
-              THEN extract(epoch FROM blocked_until - clock_timestamp()) * 1000
-              ELSE 0 END AS blocked_ms
-    FROM closehaul.rate_budgets WHERE budget = $1 AND endpoint_group = $2 FOR UPDATE
-)
-UPDATE closehaul.rate_budgets b
-   SET remaining = CASE WHEN h.blocked_ms > 0 THEN h.remaining
-                        WHEN h.is_over THEN h.window_limit - 1
-                        ELSE greatest(h.remaining - 1, 0) END,
-       resets_at = CASE WHEN h.is_over AND h.blocked_ms <= 0
-                        THEN h.at + h.window_ms * interval '1 ms' ELSE h.resets_at END
-  FROM held h
- WHERE b.budget = h.budget AND b.endpoint_group = h.endpoint_group
-RETURNING (CASE WHEN h.blocked_ms > 0 THEN h.blocked_ms
-                WHEN h.is_over OR h.remaining > 0 THEN 0
-                ELSE extract(epoch FROM h.resets_at - h.at) * 1000 END)::float8 AS wait_ms`;
+interface TakenTurn extends pg.QueryResultRow {
+  readonly waitMs: number;
+  readonly number: number | null;
+  readonly usedAt: Instant | null;
+}
 
-/** Answers come out of order, so within one window the lower count is the true one. */
+/** Of a larger limit a part is granted in the same part of its window. */
+const PERMITS_MAX = 1_000;
+
+/** $5 permits, $6 of them remaining, $7 ms until the window ends, $8 ms of a window as far as it is known. */
+function told({ limit, remaining, resetMs }: RateLimit): readonly number[] {
+  const permits = Math.min(Math.max(1, Math.floor(limit)), PERMITS_MAX);
+  const windowMs = resetMs * Math.min(1, PERMITS_MAX / limit);
+  const counts = [permits, Math.min(remaining, permits)];
+  return [...counts, ...[resetMs, windowMs].map((ms) => Math.max(1, Math.ceil(ms)))];
+}
+
+/** A window and a little more, since no two requests are under way for the same time. */
+const SPAN = "g.window_ms * 1.005 * interval '1 ms'";
+
+/** A permit is promised so long before its time, so that none lies idle while its user wakes up. */
+const AHEAD = "interval '100 ms'";
+/** How long a lane that was told to ask again keeps its turn after that. */
+const LINGER = "interval '200 ms'";
+
+/**
+ * A permit may be used when its window has passed, nothing blocks the group, and the other lane does
+ * not wait for it. A quarter of the permits is kept for history, the rest for live.
+ */
+function readyAt(lane: Lane): string {
+  const [other, isOwn] =
+    lane === 'live'
+      ? ['history', 'p.permit > g.window_limit / 4']
+      : ['live', 'p.permit <= (g.window_limit + 3) / 4'];
+  return `greatest(p.used_at + ${SPAN}, g.blocked_until,
+                   CASE WHEN ${isOwn} THEN '-infinity' ELSE g.${other}_waits_until END)`;
+}
+
+/** The permits that a group has; `groups` is where its line is read. */
+const permitsOf = (groups: string): string => `
+    FROM (SELECT clock_timestamp() AS at) clock
+    CROSS JOIN ${groups} g JOIN closehaul.rate_permits p USING (budget, endpoint_group)
+   WHERE g.budget = $1 AND g.endpoint_group = $2 AND p.permit <= g.window_limit`;
+
+const PERMITS = permitsOf('closehaul.rate_groups');
+
+/**
+ * The permit that rested longest, now or in a moment. Without one the lane's wait is written down, so
+ * that the other lane leaves it the next.
+ */
+function take(lane: Lane): string {
+  return `
+WITH free AS (
+  SELECT p.permit, ${readyAt(lane)} AS ready_at ${PERMITS} AND ${readyAt(lane)} <= clock.at + ${AHEAD}
+   ORDER BY ready_at LIMIT 1 FOR UPDATE OF p SKIP LOCKED
+), used AS (
+  UPDATE closehaul.rate_permits p SET used_at = greatest(free.ready_at, clock_timestamp()) FROM free
+   WHERE p.budget = $1 AND p.endpoint_group = $2 AND p.permit = free.permit
+  RETURNING p.permit, p.used_at, p.used_at - clock_timestamp() AS wait
+), waiting AS (
+  UPDATE closehaul.rate_groups g
+     SET ${lane}_waits_until = greatest(next.at - ${AHEAD}, g.blocked_until, clock_timestamp()) + ${LINGER}
+    FROM (SELECT min(${readyAt(lane)}) AS at ${PERMITS}) next
+   WHERE g.budget = $1 AND g.endpoint_group = $2 AND NOT EXISTS (SELECT FROM used)
+     AND (next.at IS NOT NULL OR g.blocked_until > clock_timestamp())
+  RETURNING g.${lane}_waits_until - ${LINGER} - clock_timestamp() AS wait
+)
+SELECT used.permit AS number, used.used_at AS "usedAt",
+       CASE WHEN waiting.wait IS NOT NULL THEN greatest(extract(epoch FROM waiting.wait) * 1000, 1)
+            WHEN used.wait > '0' THEN extract(epoch FROM used.wait) * 1000 ELSE 0 END::float8 AS "waitMs"
+  FROM (SELECT) one LEFT JOIN used ON true LEFT JOIN waiting ON true`;
+}
+
+const TAKE: Readonly<Record<Lane, string>> = { live: take('live'), history: take('history') };
+
+/**
+ * How many permits Close does not grant though they rest here: somebody else uses the key. What was
+ * used since the request was sent counts as used, though Close had not seen it.
+ */
+const usedByOthers = (groups: string): string => `(
+  SELECT greatest(count(*) - $6::bigint, 0) ${permitsOf(groups)}
+     AND p.used_at <= coalesce($4::timestamptz, clock.at) - ${SPAN})`;
+
+/**
+ * A request counts from when it reached Close at the latest, which is its answer less the shortest
+ * way there and back. (A request that is late makes a window of Close begin late, and the one that
+ * uses its permit next would fall into that window.) Says whether the answer told nothing new.
+ */
+const ANSWERED = `
+WITH trip AS (
+  UPDATE closehaul.rate_groups g
+     SET round_trip_ms = least(t.ms, g.round_trip_ms * 1.0005)
+    FROM (SELECT extract(epoch FROM clock_timestamp() - $4::timestamptz) * 1000 AS ms) t
+   WHERE g.budget = $1 AND g.endpoint_group = $2 AND t.ms IS NOT NULL
+  RETURNING g.*, greatest(0, t.ms - g.round_trip_ms) AS late_ms
+), late AS (
+  UPDATE closehaul.rate_permits p
+     SET used_at = p.used_at + least(g.late_ms, g.window_ms / 4) * interval '1 ms'
+    FROM trip g
+   WHERE p.budget = $1 AND p.endpoint_group = $2 AND p.permit = $3 AND p.used_at = $4
+)
+SELECT CASE WHEN g.window_limit = $5 THEN g.window_ms >= $8
+            ELSE g.window_limit < $5 AND g.window_limit > $6 END
+       AND ${usedByOthers('closehaul.rate_groups')} = 0 AS "isKnown"
+  FROM closehaul.rate_groups g
+ WHERE g.budget = $1 AND g.endpoint_group = $2 AND $7::bigint > 0`;
+
+/**
+ * Takes over limit and window, and takes away what others use until the window ends. Several limits
+ * may hold at once, and an answer tells of the nearest: a larger one than ours is believed only when
+ * more remains of it than ours ever allows.
+ */
 const LEARN = `
-INSERT INTO closehaul.rate_budgets AS b (budget, endpoint_group, window_limit, remaining, resets_at, window_ms)
-VALUES ($1, $2, $3, $4, clock_timestamp() + $5 * interval '1 ms', greatest($5, 1))
-ON CONFLICT (budget, endpoint_group) DO UPDATE
-   SET window_limit = excluded.window_limit,
-       window_ms = CASE WHEN excluded.window_limit = b.window_limit
-                        THEN greatest(b.window_ms, excluded.window_ms) ELSE excluded.window_ms END,
-       remaining = CASE WHEN b.resets_at > clock_timestamp() THEN least(b.remaining, excluded.remaining)
-                        ELSE excluded.remaining END,
-       resets_at = greatest(b.resets_at, excluded.resets_at)
- WHERE b.resets_at <= clock_timestamp() OR b.remaining > excluded.remaining
-    OR b.window_limit <> excluded.window_limit`;
+WITH learned AS (
+  INSERT INTO closehaul.rate_groups AS g (budget, endpoint_group, window_limit, window_ms)
+  VALUES ($1, $2, $5, $8)
+  ON CONFLICT (budget, endpoint_group) DO UPDATE
+     SET window_limit = CASE WHEN $5 > g.window_limit AND $6 < g.window_limit
+                             THEN g.window_limit ELSE $5 END,
+         window_ms = CASE WHEN $5 = g.window_limit THEN greatest(g.window_ms, $8)
+                          WHEN $5 > g.window_limit AND $6 < g.window_limit THEN g.window_ms
+                          ELSE $8 END
+  RETURNING g.*, clock_timestamp() + $7 * interval '1 ms' - ${SPAN} AS gone_at
+), others AS (
+  SELECT p.permit ${permitsOf('learned')} AND p.permit <> $3 AND p.used_at <= clock.at - ${SPAN}
+   ORDER BY p.permit LIMIT ${usedByOthers('learned')} FOR UPDATE OF p SKIP LOCKED
+), gone AS (
+  UPDATE closehaul.rate_permits p SET used_at = learned.gone_at FROM learned, others
+   WHERE p.budget = $1 AND p.endpoint_group = $2 AND p.permit = others.permit
+)
+INSERT INTO closehaul.rate_permits (budget, endpoint_group, permit, used_at)
+SELECT $1, $2, n, CASE WHEN n > $6 THEN gone_at ELSE '-infinity' END
+  FROM learned g, generate_series(1, g.window_limit) n
+ON CONFLICT DO NOTHING`;
 
 const BLOCK = `
-INSERT INTO closehaul.rate_budgets AS b (budget, endpoint_group, window_limit, remaining, resets_at, window_ms, blocked_until)
-VALUES ($1, $2, 1, 0, clock_timestamp() + $3 * interval '1 ms', greatest($3, 1), clock_timestamp() + $3 * interval '1 ms')
+INSERT INTO closehaul.rate_groups AS g (budget, endpoint_group, blocked_until)
+VALUES ($1, $2, clock_timestamp() + $3 * interval '1 ms')
 ON CONFLICT (budget, endpoint_group) DO UPDATE
-   SET blocked_until = greatest(b.blocked_until, excluded.blocked_until)`;
+   SET blocked_until = greatest(g.blocked_until, excluded.blocked_until)`;

@@ -6,6 +6,7 @@ import type {
   RebuildStatus,
   RereadWish,
   RejectedRequest,
+  RequestCounts,
   RunKind,
   RunResult,
   StatusAnswer,
@@ -58,6 +59,7 @@ export interface ConnectionState {
   backfills: readonly BackfillJob[];
   rebuild: RebuildState | null;
   rejectedRequests: readonly RejectedRequest[];
+  requests: RequestCounts;
   /** Goes up with every change that a waiting lane must look at. */
   revision: number;
 }
@@ -86,6 +88,7 @@ export function newState(
     ...{ historical: 'pending', isLiveRunning: false, isSyncAsked: false },
     ...{ previousStartMs: nowMs, nextStartMs: nowMs, slotsSkipped: 0, syncsCompleted: 0 },
     ...{ lastSync: null, streams: [], backfills: [], rebuild: null, rejectedRequests: [] },
+    requests: { accepted: 0, rejected: 0 },
     revision: 0,
   };
   planNext(state, nowMs);
@@ -136,6 +139,7 @@ export function statusAnswer(state: ConnectionState): StatusAnswer {
     })),
     rebuild: shownRebuild(state),
     rejectedRequests: state.rejectedRequests,
+    requests: state.requests,
     problem: problemOf(state, failing),
   };
 }
@@ -249,6 +253,11 @@ export function recordRejected(
 ): void {
   const rejected = { request, reason, at: instantFromMillis(nowMs) };
   state.rejectedRequests = [...state.rejectedRequests, rejected].slice(-REJECTED_KEPT);
+  state.requests = { ...state.requests, rejected: state.requests.rejected + 1 };
+}
+
+export function recordAccepted(state: ConnectionState): void {
+  state.requests = { ...state.requests, accepted: state.requests.accepted + 1 };
 }
 
 // What the lanes learn.

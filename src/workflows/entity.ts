@@ -9,7 +9,13 @@ import {
   setCurrentDetails,
   workflowInfo,
 } from '@temporalio/workflow';
-import { WORKFLOW_TYPES, type RunKind, type RunResult, type SyncInput } from '../contract.js';
+import {
+  LIVE_JOB,
+  WORKFLOW_TYPES,
+  type RunKind,
+  type RunResult,
+  type SyncInput,
+} from '../contract.js';
 import { dueJob, updateJob, type BackfillJob } from '../core/backfill-queue.js';
 import { instantFromMillis } from '../core/instant.js';
 import * as states from './connection-state.js';
@@ -39,6 +45,7 @@ export class Entity {
     if (state.historical === 'running') state.historical = 'pending';
     // A run of an older version carried none.
     state.rebuild ??= null;
+    state.requests ??= { accepted: 0, rejected: 0 };
     if (state.rebuild?.status === 'running') changeRebuild(state, { status: 'queued' });
     for (const { id, status } of state.backfills) {
       if (status === 'running')
@@ -249,7 +256,7 @@ export class Entity {
     this.change({ isLiveRunning: true, isSyncAsked: false });
     const slot = new Date(state.previousStartMs).toISOString();
     const { outcome } = await this.runChild('incremental', `incremental/${slot}`, {
-      job: 'live',
+      job: LIVE_JOB,
     });
     state.isLiveRunning = false;
     // One that was stopped is wanted as soon as it can go on, not at the next slot.

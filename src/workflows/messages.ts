@@ -3,6 +3,7 @@ import {
   defineSignal,
   defineUpdate,
   log,
+  setDefaultSignalHandler,
   setHandler,
   uuid4,
 } from '@temporalio/workflow';
@@ -19,6 +20,7 @@ import {
   type RebuildInput,
   type SettingsInput,
   type StatusAnswer,
+  type StreamProgress,
 } from '../contract.js';
 import * as states from './connection-state.js';
 import type { Entity } from './entity.js';
@@ -56,13 +58,13 @@ export function listen(entity: Entity): void {
     description: 'As the signal backfill, but answers with the job id.',
     validator: (input) => assertBackfill(entity, input),
   });
-  setHandler(pauseSignal, () => entity.pause(), {
+  setHandler(pauseSignal, () => note(entity, 'pause', entity.pause()), {
     description: 'Finishes the page in hand, then stops until resume.',
   });
-  setHandler(resumeSignal, () => entity.resume(), {
+  setHandler(resumeSignal, () => note(entity, 'resume', entity.resume()), {
     description: 'Goes on after pause, or after the key was changed.',
   });
-  setHandler(syncNowSignal, () => entity.change({ isSyncAsked: true }), {
+  setHandler(syncNowSignal, () => note(entity, 'syncNow', entity.change({ isSyncAsked: true })), {
     description: 'Starts an incremental sync now.',
   });
   setHandler(
@@ -75,8 +77,27 @@ export function listen(entity: Entity): void {
   );
   listenForRebuilds(entity);
   setHandler(progressSignal, (progress) => {
-    if (typeof progress?.job === 'string') states.addProgress(state, progress);
+    if (isProgress(progress)) states.addProgress(state, progress);
     entity.show();
+  });
+  // Without this, a name that was mistyped would wait for its handler in silence, for ever.
+  setDefaultSignalHandler((name) => note(entity, name.slice(0, NAME_SHOWN), NO_SUCH_SIGNAL));
+}
+
+/** Characters of an unknown signal's name that the status shows. */
+const NAME_SHOWN = 40;
+const NO_SUCH_SIGNAL = {
+  reason: `There is no such signal; there are ${Object.values(SIGNALS).join(', ')}.`,
+};
+
+/** Syncs send it, but anybody can: what is not one of theirs must not be read as one. */
+function isProgress(value: unknown): value is ProgressReport {
+  if (typeof value !== 'object' || value === null) return false;
+  const { job, streams } = value as Partial<Record<keyof ProgressReport, unknown>>;
+  if (typeof job !== 'string' || !Array.isArray(streams)) return false;
+  return streams.every((each: unknown) => {
+    const { records, inserted } = (each ?? {}) as Partial<StreamProgress>;
+    return Number.isFinite(records) && Number.isFinite(inserted);
   });
 }
 
@@ -90,7 +111,7 @@ function listenForRebuilds(entity: Entity): void {
     (input) => {
       const outcome = requestRebuild(state, input);
       if ('reason' in outcome) throw invalidInput(outcome.reason);
-      entity.show();
+      note(entity, 'rebuild', outcome);
       return outcome;
     },
     {
@@ -108,12 +129,13 @@ function request(entity: Entity, input: unknown): states.BackfillOutcome {
   return states.requestBackfill(entity.state, input, Date.now(), uuid4().slice(0, 8));
 }
 
-function note(entity: Entity, name: string, outcome: object | null): void {
-  if (outcome !== null && 'reason' in outcome) {
+/** Counts the request, with why it was rejected when it was. */
+function note(entity: Entity, name: string, outcome: object | null | void): void {
+  if (outcome && 'reason' in outcome) {
     const reason = String(outcome.reason);
     states.recordRejected(entity.state, name, reason, Date.now());
     log.warn('request rejected', { request: name, reason });
-  }
+  } else states.recordAccepted(entity.state);
   entity.show();
 }
 
@@ -127,6 +149,6 @@ function assertBackfill(entity: Entity, input: unknown): void {
 function answer(entity: Entity, input: unknown): BackfillAnswer {
   const outcome = request(entity, input);
   if ('reason' in outcome) throw invalidInput(outcome.reason);
-  entity.show();
+  note(entity, 'backfill', outcome);
   return outcome;
 }

@@ -68,5 +68,11 @@ export const SWAP_RETRY_MS = 60 * 1000;
 export const STALLED_MS = 2 * 60 * 1000;
 /** How soon a child is started again when one of its id is just ending. */
 export const CHILD_BUSY_RETRY_MS = 5 * 1000;
+/**
+ * A sync whose history is longer goes on in a fresh one: people read histories, and a worker that
+ * takes a sync over reads all of it. The server itself would let it grow to 4,096 events.
+ */
+export const HISTORY_EVENTS_MAX = 800;
+export const HISTORY_BYTES_MAX = 800_000;
 /** Slices that one activity is given; each costs its history about a hundred bytes. */
 export const SLICES_MAX = 64;

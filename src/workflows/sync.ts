@@ -1,12 +1,14 @@
 import {
   ApplicationFailure,
   condition,
+  continueAsNew,
   getExternalWorkflowHandle,
   isCancellation,
   log,
   workflowInfo,
 } from '@temporalio/workflow';
 import {
+  LIVE_JOB,
   type ProgressReport,
   type RunInput,
   type RunKind,
@@ -19,17 +21,26 @@ import { rebuildSchema, schemaName } from '../core/naming.js';
 import { ERRORS } from '../errors.js';
 import { invalidInput } from './input.js';
 import { progressSignal } from './messages.js';
-import { quick, sliceActivities, SLICES_MAX, STALLED_MS } from './options.js';
+import {
+  HISTORY_BYTES_MAX,
+  HISTORY_EVENTS_MAX,
+  quick,
+  sliceActivities,
+  SLICES_MAX,
+  STALLED_MS,
+} from './options.js';
 import { failureOf, recoveryOf } from './sync-failure.js';
 
 /** A finite sync: plan it, sync its slices one after the other, close it. */
 export async function historicalSync(input: SyncInput | string): Promise<RunResult> {
-  return runSync(runInput(input, 'initial'));
+  return runSync(runInput(input, 'initial'), () => continueAsNew<typeof historicalSync>(input));
 }
 
 /** One replication: what changed since the bookmarks. */
 export async function incrementalSync(input: SyncInput | string): Promise<RunResult> {
-  return runSync(runInput(input, 'incremental'));
+  return runSync(runInput(input, 'incremental'), () =>
+    continueAsNew<typeof incrementalSync>(input),
+  );
 }
 
 function runInput(input: SyncInput | string, defaultKind: RunKind): RunInput {
@@ -47,7 +58,7 @@ function runInput(input: SyncInput | string, defaultKind: RunKind): RunInput {
   return {
     schema: kind === 'rebuild' ? rebuildSchema(schema) : schema,
     kind,
-    job: sync.job ?? (kind === 'incremental' ? 'live' : 'initial'),
+    job: sync.job ?? (kind === 'incremental' ? LIVE_JOB : 'initial'),
     run: `${info.workflowId}/${info.runId}`,
     streams: sync.streams ?? null,
     from: sync.from ?? null,
@@ -55,10 +66,12 @@ function runInput(input: SyncInput | string, defaultKind: RunKind): RunInput {
   };
 }
 
-async function runSync(run: RunInput): Promise<RunResult> {
+async function runSync(run: RunInput, goOn: () => Promise<never>): Promise<RunResult> {
   const { slices } = await quick.beginRun(run);
   const problems: Record<string, string> = {};
   const isDone = await syncAll(run, slices, problems);
+  // A connection starts it again when it suits the connection; one that stands alone does so itself.
+  if (!isDone && workflowInfo().parent === undefined) return goOn();
   if (!isDone) return { outcome: 'yielded', records: 0, rows: 0, streams: [] };
   return quick.endRun({ ...run, problems });
 }
@@ -71,17 +84,28 @@ async function syncAll(
 ): Promise<boolean> {
   let open = slices;
   while (open.length > 0) {
-    if (workflowInfo().continueAsNewSuggested) return false;
     const refs = open.slice(0, SLICES_MAX);
     const { done, parked } = await syncSome(run, refs, open.length);
     const closed = new Set(done.map((index) => refs[index]));
     open = open.filter((ref) => !closed.has(ref) && ref.stream !== parked?.stream);
-    if (parked === null) continue;
-    // One stream's trouble is its own; the next sync tries it again.
-    problems[parked.stream] = parked.message;
-    log.warn('stream parked', { stream: parked.stream });
+    if (parked !== null) {
+      // One stream's trouble is its own; the next sync tries it again.
+      problems[parked.stream] = parked.message;
+      log.warn('stream parked', { stream: parked.stream });
+    }
+    // After the work and not before it, so that no run ends without any.
+    if (open.length > 0 && isHistoryLong()) return false;
   }
   return true;
+}
+
+function isHistoryLong(): boolean {
+  const { continueAsNewSuggested, historyLength, historySize } = workflowInfo();
+  return (
+    continueAsNewSuggested ||
+    historyLength >= HISTORY_EVENTS_MAX ||
+    historySize >= HISTORY_BYTES_MAX
+  );
 }
 
 /** One activity's work, told to the connection. */

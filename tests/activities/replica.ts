@@ -75,7 +75,7 @@ export async function openReplica(options: ReplicaOptions = {}): Promise<Replica
     take: (group) => {
       if (group !== 'GET /me/') asked.push(group);
       pass(requestMs);
-      return Promise.resolve(0);
+      return Promise.resolve({ waitMs: 0, permit: null });
     },
     learn: () => Promise.resolve(),
     block: () => Promise.resolve(),

@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import type { RateBudget } from '../../src/core/ports.js';
 import { createMemoryBudget } from '../../src/close/memory-budget.js';
 import {
   endpointGroup,
@@ -105,25 +106,28 @@ describe('endpointGroup', () => {
 });
 
 describe('createMemoryBudget', () => {
+  const waitOf = async (budget: RateBudget, group: string): Promise<number> =>
+    (await budget.take(group, 'live')).waitMs;
+
   test('counts down, waits for the reset, starts anew', async () => {
     let nowMs = NOW_MS;
     const budget = createMemoryBudget({ now: () => nowMs });
-    expect(await budget.take('g')).toBe(0);
-    await budget.learn('g', { limit: 10, remaining: 2, resetMs: 5_000 });
-    expect([await budget.take('g'), await budget.take('g')]).toEqual([0, 0]);
-    expect(await budget.take('g')).toBe(5_000);
-    expect(await budget.take('other')).toBe(0);
+    expect(await waitOf(budget, 'g')).toBe(0);
+    await budget.learn('g', { limit: 10, remaining: 2, resetMs: 5_000 }, null);
+    expect([await waitOf(budget, 'g'), await waitOf(budget, 'g')]).toEqual([0, 0]);
+    expect(await waitOf(budget, 'g')).toBe(5_000);
+    expect(await waitOf(budget, 'other')).toBe(0);
     nowMs += 2_000;
-    expect(await budget.take('g')).toBe(3_000);
+    expect(await waitOf(budget, 'g')).toBe(3_000);
     nowMs += 3_000;
-    expect(await budget.take('g')).toBe(0);
+    expect(await waitOf(budget, 'g')).toBe(0);
   });
 
   test('an answer that comes late does not raise the count', async () => {
     const budget = createMemoryBudget({ now: () => NOW_MS });
-    await budget.learn('g', { limit: 10, remaining: 0, resetMs: 5_000 });
-    await budget.learn('g', { limit: 10, remaining: 9, resetMs: 5_000 });
-    expect(await budget.take('g')).toBe(5_000);
+    await budget.learn('g', { limit: 10, remaining: 0, resetMs: 5_000 }, null);
+    await budget.learn('g', { limit: 10, remaining: 9, resetMs: 5_000 }, null);
+    expect(await waitOf(budget, 'g')).toBe(5_000);
   });
 
   test('a block holds everybody, and a shorter one does not end it', async () => {
@@ -131,8 +135,8 @@ describe('createMemoryBudget', () => {
     const budget = createMemoryBudget({ now: () => nowMs });
     await budget.block('g', 4_000);
     await budget.block('g', 1_000);
-    expect(await budget.take('g')).toBe(4_000);
+    expect(await waitOf(budget, 'g')).toBe(4_000);
     nowMs += 4_000;
-    expect(await budget.take('g')).toBe(0);
+    expect(await waitOf(budget, 'g')).toBe(0);
   });
 });

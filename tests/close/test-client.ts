@@ -46,13 +46,13 @@ export function spyBudget(clock: Clock): BudgetCalls {
   const inner = createMemoryBudget({ now: clock.now });
   const calls: string[] = [];
   const budget: RateBudget = {
-    take: (group) => {
+    take: (group, lane) => {
       calls.push(`take ${group}`);
-      return inner.take(group);
+      return inner.take(group, lane);
     },
-    learn: (group, limit) => {
+    learn: (group, limit, permit) => {
       calls.push(`learn ${group} ${JSON.stringify(limit)}`);
-      return inner.learn(group, limit);
+      return inner.learn(group, limit, permit);
     },
     block: (group, durationMs) => {
       calls.push(`block ${group} ${durationMs}`);

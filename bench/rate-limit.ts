@@ -1,0 +1,94 @@
+/**
+ * How much of Close's rate limit a historical sync uses, and how often it is refused: activities from
+ * a sandbox that allows 20 requests a second and answers after 150 ms, read by one worker, then by
+ * three workers that share the budget of one key.
+ *
+ *   npx tsx bench/rate-limit.ts                      an embedded PostgreSQL of its own
+ *   DATABASE_URL=… npx tsx bench/rate-limit.ts       one of yours; it gets schemas `bench_…`
+ *
+ * Prints, from the first request to the last: permitted, used, their ratio, and the 429s.
+ */
+import { fork, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { parseArgs } from 'node:util';
+import { startPostgres } from '../src/local/postgres.js';
+import { migrate } from '../src/postgres/migrate.js';
+import { startSandbox } from '../src/sandbox/sandbox.js';
+
+const LIMIT = 20;
+const LATENCY_MS = 150;
+/** `--seconds 30` for a short look; `--records 10` where a busy machine cannot load 2,000 records/s. */
+const { values } = parseArgs({
+  options: {
+    seconds: { type: 'string', default: '60' },
+    records: { type: 'string', default: '100' },
+  },
+});
+const SECONDS = Number(values.seconds);
+const PAGE_RECORDS = Number(values.records);
+const GROUP = 'GET /activity/';
+const READER = fileURLToPath(new URL('rate-limit-reader.ts', import.meta.url));
+
+async function main(): Promise<void> {
+  const home = mkdtempSync(join(tmpdir(), 'closehaul-bench-'));
+  const given = process.env['DATABASE_URL'];
+  const postgres = given === undefined ? await startPostgres({ home: { path: home } }) : undefined;
+  const url = given ?? postgres?.adminUrl ?? '';
+  try {
+    await migrate(url);
+    console.log(`${LIMIT} requests/s, ${LATENCY_MS} ms, pages of ${PAGE_RECORDS} activities`);
+    for (const workers of [1, 3]) await measure(url, workers);
+  } finally {
+    await postgres?.stop();
+    rmSync(home, { recursive: true, force: true });
+  }
+}
+
+async function measure(databaseUrl: string, workers: number): Promise<void> {
+  const sandbox = await startSandbox({
+    ...{ seed: 'bench', leads: 1_000, until: '2026-11-01T00:00:00Z', rateLimit: LIMIT },
+    ...{ activities: Math.round((SECONDS * LIMIT * PAGE_RECORDS) / workers) },
+    ...{ latencyMs: LATENCY_MS, keepsLedger: false },
+  });
+  const answered = (): number => (sandbox.stats().byPath[GROUP] ?? 0) - refused();
+  const refused = (): number => sandbox.stats().rejectedByRateLimit;
+  const marks = { firstMs: 0, lastMs: 0, lastCount: 0, refusedEarly: 0 };
+  // Each request counts from the moment it is seen, within 5 ms.
+  const watch = setInterval(() => {
+    const count = answered();
+    const nowMs = performance.now();
+    if (count === marks.lastCount) return;
+    if (marks.firstMs === 0) marks.firstMs = nowMs;
+    if (nowMs - marks.firstMs < 1_000) marks.refusedEarly = refused();
+    Object.assign(marks, { lastMs: nowMs, lastCount: count });
+  }, 5);
+  const key = `api_bench_${Date.now()}`;
+  const readers = Array.from({ length: workers }, (_, index) =>
+    fork(READER, [
+      ...[sandbox.url, databaseUrl, key, `bench_${workers}_${index}_${Date.now()}`],
+      String(PAGE_RECORDS),
+    ]),
+  );
+  await Promise.all(readers.map(untilEnd));
+  clearInterval(watch);
+  const seconds = (marks.lastMs - marks.firstMs) / 1_000;
+  const permitted = LIMIT * seconds;
+  console.log(
+    `${workers} worker${workers > 1 ? 's' : ''}: ${seconds.toFixed(1)} s, ` +
+      `permitted ${permitted.toFixed(0)}, used ${answered()}, ` +
+      `ratio ${((100 * answered()) / permitted).toFixed(1)} %, ` +
+      `429s ${refused()} (${marks.refusedEarly} in the first second)`,
+  );
+  await sandbox.stop();
+}
+
+async function untilEnd(reader: ChildProcess): Promise<void> {
+  const [exitCode] = (await once(reader, 'exit')) as [number | null];
+  if (exitCode !== 0) throw new Error(`a reader ended with ${String(exitCode)}`);
+}
+
+await main();
