@@ -42,6 +42,18 @@ export const STATUS_QUERY = 'status';
 export const REQUEST_BACKFILL_UPDATE = 'requestBackfill';
 export const REQUEST_REBUILD_UPDATE = 'requestRebuild';
 
+/**
+ * What the list of workflows may be filtered by, where the server knows them: `closehaul doctor
+ * --register`. The state is that of the status, without `Syncing`.
+ */
+export const SEARCH_ATTRIBUTES = {
+  CloseConnection: 'KEYWORD',
+  CloseState: 'KEYWORD',
+  CloseSyncedThrough: 'DATETIME',
+} as const;
+
+export type SearchAttributeName = keyof typeof SEARCH_ATTRIBUTES;
+
 /** A bare date means `{ from: date }`. */
 export type BackfillInput =
   | string
@@ -113,6 +125,8 @@ export interface StatusAnswer {
   readonly startDate: string | null;
   readonly nextSyncAt: string | null;
   readonly lastSync: SyncResult | null;
+  /** When the last incremental sync began that was complete, the history too: all before is there. */
+  readonly syncedThrough: string | null;
   readonly historicalSync: 'pending' | 'running' | 'done' | 'incomplete';
   readonly syncsCompleted: number;
   readonly slotsSkipped: number;

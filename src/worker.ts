@@ -70,7 +70,7 @@ export async function startWorker(options: WorkerOptions): Promise<RunningWorker
     taskQueue: TASK_QUEUE,
     ...workflowCode(),
     activities: createActivities(createDeps(options, pool)),
-    identity: `closehaul@${hostname()}:${process.pid}`,
+    identity: workerIdentity(),
     maxConcurrentActivityTaskExecutions: ACTIVITIES_MAX,
     // So that a dead worker is noticed in 30 s and a pause arrives within 5.
     maxHeartbeatThrottleInterval: '5s',
@@ -95,6 +95,11 @@ export async function startWorker(options: WorkerOptions): Promise<RunningWorker
       await finished;
     },
   };
+}
+
+/** What the Web UI and `closehaul doctor` show of a worker: version, machine, process. */
+function workerIdentity(): string {
+  return `closehaul-${VERSION}@${hostname()}:${process.pid}`;
 }
 
 async function connectWorker(config: WorkerOptions['config']): Promise<NativeConnection> {

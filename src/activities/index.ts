@@ -4,6 +4,7 @@ import type {
   RebuildTask,
   RunInput,
   RunResult,
+  SearchAttributeName,
   SliceRef,
   SlicesProgress,
   SwapResult,
@@ -14,10 +15,12 @@ import { withFailures } from './failure.js';
 import { openConnection } from './open-connection.js';
 import { dropReplaced, openRebuild, swapRebuild } from './rebuild.js';
 import { beginRun, endRun, type EndRunInput } from './runs.js';
+import { readSearchAttributes } from './search-attributes.js';
 import { syncSlices } from './sync-slice.js';
 
 /** What workflows may call; they see only this type, never the code behind it. */
 export interface Activities {
+  readSearchAttributes(): Promise<readonly SearchAttributeName[]>;
   openConnection(input: OpenInput): Promise<OpenResult>;
   beginRun(input: RunInput): Promise<{ slices: readonly SliceRef[] }>;
   syncSlices(refs: readonly SliceRef[]): Promise<SlicesProgress>;
@@ -41,6 +44,7 @@ export function createActivities(deps: ActivityDeps): Activities {
       }
     });
   return {
+    readSearchAttributes,
     openConnection: made(openConnection),
     beginRun: made(beginRun),
     syncSlices: made(syncSlices),

@@ -1,5 +1,8 @@
 import type { SliceProgress, SliceRef, SlicesProgress, StreamProgress } from '../contract.js';
+import { parseInstant, type Instant } from '../core/instant.js';
 import type { Page } from '../core/ports.js';
+import type { JsonRecord } from '../core/record.js';
+import { sliceWords } from '../core/words.js';
 import type { ActivityDeps } from './deps.js';
 
 /**
@@ -30,6 +33,7 @@ export class SliceBox {
   private readonly done = new Set<SliceRef>();
   private readonly failures: SliceFailure[] = [];
   private readonly progress = new Map<string, StreamProgress>();
+  private readonly reading = new Map<SliceRef, Omit<SliceReading, 'slice'>>();
   private isSlow = false;
   private wake: () => void = () => undefined;
   private readonly slow = new Promise<void>((resolve) => (this.wake = resolve));
@@ -76,7 +80,14 @@ export class SliceBox {
     await Promise.race(this.isSlow ? works : [...works, this.slow]);
   }
 
-  addPage({ stream }: SliceRef, page: Page, counts: PageCounts): void {
+  addPage(ref: SliceRef, page: Page, counts: PageCounts): void {
+    const { stream } = ref;
+    const last = this.reading.get(ref);
+    this.reading.set(ref, {
+      page: (last?.page ?? 0) + 1,
+      rows: (last?.rows ?? 0) + counts.rows,
+      through: this.clockOf(stream, page.records.at(-1)) ?? last?.through ?? null,
+    });
     const before = this.progress.get(stream) ?? { stream, ...NOTHING };
     this.progress.set(stream, {
       stream,
@@ -86,6 +97,13 @@ export class SliceBox {
       rows: before.rows + counts.rows,
       rejected: before.rejected + counts.rejected,
     });
+  }
+
+  /** The time of a record; nothing else of it may be shown. */
+  private clockOf(stream: string, record: JsonRecord | undefined): Instant | undefined {
+    const shape = this.deps.streams.find(({ name }) => name === stream);
+    const clock = shape === undefined ? undefined : record?.[shape.clockField];
+    return typeof clock === 'string' ? parseInstant(clock) : undefined;
   }
 
   /** It came to its end, or to that of the activity. */
@@ -118,10 +136,23 @@ export class SliceBox {
   }
 
   /** For people who look at the pending activity. */
-  shown(): { readonly slices: readonly string[] } & SliceProgress {
+  shown(): { readonly reading: readonly SliceReading[] } & SliceProgress {
     const total = [...this.progress.values()].reduce(addProgress, NOTHING);
-    return { slices: [...this.running].map(({ stream, slice }) => `${stream} ${slice}`), ...total };
+    const reading = [...this.running].map((ref) => ({
+      slice: sliceWords(ref),
+      ...(this.reading.get(ref) ?? { page: 0, rows: 0, through: null }),
+    }));
+    return { reading, ...total };
   }
+}
+
+/** How far a slice is in this activity. */
+interface SliceReading {
+  readonly slice: string;
+  readonly page: number;
+  readonly rows: number;
+  /** The time of the record that was loaded last, by the clock of its stream. */
+  readonly through: Instant | null;
 }
 
 type PageCounts = Pick<SliceProgress, 'inserted' | 'rows' | 'rejected'>;

@@ -55,7 +55,7 @@ export async function startConnection(
     args: [input],
     workflowIdConflictPolicy: WorkflowIdConflictPolicy.USE_EXISTING,
     staticSummary: `Close → PostgreSQL: ${name}`,
-    memo: { name, schema },
+    memo: { connection: name, schema },
   });
   return { handle, isNew };
 }

@@ -11,6 +11,7 @@ import {
   type StatusAnswer,
 } from '../contract.js';
 import { rebuildSchema } from '../core/naming.js';
+import { number } from '../core/words.js';
 import { ClosehaulError } from '../errors.js';
 import { createPool } from '../postgres/pool.js';
 import { listConnections, listRuns } from '../postgres/report.js';
@@ -24,7 +25,6 @@ import {
   startConnection,
   type ConnectionOptions,
 } from './connection.js';
-import { number } from './progress.js';
 
 /** Commands that ask a running connection for something; each prints one answer, or JSON. */
 export interface Output {

@@ -1,3 +1,4 @@
+import { number } from '../core/words.js';
 import type { StreamProgress } from '../postgres/report.js';
 
 /** One line that says how far the historical sync is, from two readings of its progress. */
@@ -61,9 +62,4 @@ function remaining(
 
 function shortDate(stream: StreamProgress): string {
   return stream.currentFrom?.slice(0, 10) ?? '';
-}
-
-/** `12345` → `12,345`, whatever the machine's language is. */
-export function number(value: number): string {
-  return value.toLocaleString('en-US');
 }

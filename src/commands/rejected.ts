@@ -8,6 +8,7 @@ import { denestPage } from '../core/denest.js';
 import { addMillis, instantFromMillis, type Instant } from '../core/instant.js';
 import type { SourceStream } from '../core/ports.js';
 import type { JsonRecord } from '../core/record.js';
+import { number } from '../core/words.js';
 import { ClosehaulError } from '../errors.js';
 import { Catalog } from '../postgres/catalog.js';
 import type { Counts, SliceRef } from '../postgres/checkpoints.js';
@@ -18,7 +19,6 @@ import { countRejects, readRejects, type KeptReject } from '../postgres/rejects.
 import { beginRun, endRun, type RunRef } from '../postgres/runs.js';
 import { checkOptions } from './connection.js';
 import { answer, withPool, type Output } from './operate.js';
-import { number } from './progress.js';
 
 /** What was rejected and why; with `isRetry`, tries to load it again first. */
 export async function rejected(

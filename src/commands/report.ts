@@ -1,8 +1,8 @@
 import Table from 'cli-table3';
 import type pg from 'pg';
 import { connectionWorkflowId, TASK_QUEUE } from '../contract.js';
+import { number } from '../core/words.js';
 import { countTables } from '../postgres/report.js';
-import { number } from './progress.js';
 import type { Screen } from './screen.js';
 import type { DatabasePart, TemporalPart } from './stack.js';
 

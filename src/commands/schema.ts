@@ -3,11 +3,11 @@ import { stringify } from 'yaml';
 import type { Config } from '../config.js';
 import { dbtSources, parsePeriod, type DbtPeriod, type DbtSources } from '../core/dbt-sources.js';
 import type { WarehouseRelation, WarehouseSchema } from '../core/warehouse-schema.js';
+import { number } from '../core/words.js';
 import { ClosehaulError } from '../errors.js';
 import { describeWarehouse } from '../postgres/describe.js';
 import { checkOptions } from './connection.js';
 import { answer, withPool, type Output } from './operate.js';
-import { number } from './progress.js';
 
 export interface SchemaFlags {
   readonly count: boolean;

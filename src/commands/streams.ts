@@ -3,12 +3,12 @@ import { CLOSE_STREAMS } from '../close/streams.js';
 import type { Config } from '../config.js';
 import { HOUR_MS, type Instant } from '../core/instant.js';
 import type { SourceStream } from '../core/ports.js';
+import { number } from '../core/words.js';
 import { ClosehaulError } from '../errors.js';
 import { readConnection } from '../postgres/connections.js';
 import { readStreams, type StreamRecord } from '../postgres/report.js';
 import { checkOptions } from './connection.js';
 import { answer, withPool, type Output } from './operate.js';
-import { number } from './progress.js';
 
 /** What is read from Close and how; with a name, also how far a connection is with it. */
 export async function streams(

@@ -2,10 +2,11 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { ServiceError, type Client, type WorkflowHandle } from '@temporalio/client';
 import type pg from 'pg';
 import type { StatusAnswer } from '../contract.js';
+import { number } from '../core/words.js';
 import { ClosehaulError } from '../errors.js';
 import { readProgress, type StreamProgress } from '../postgres/report.js';
 import { readStatus, retriedFailure } from './connection.js';
-import { number, progressLine } from './progress.js';
+import { progressLine } from './progress.js';
 import type { Screen } from './screen.js';
 import type { DatabasePart, TemporalPart } from './stack.js';
 

@@ -9,6 +9,7 @@ import type {
   RequestCounts,
   RunKind,
   RunResult,
+  SearchAttributeName,
   StatusAnswer,
   StreamResult,
   StreamStatus,
@@ -55,6 +56,9 @@ export interface ConnectionState {
   slotsSkipped: number;
   syncsCompleted: number;
   lastSync: SyncResult | null;
+  syncedThrough: string | null;
+  /** Those of ours that the server knows; null: not asked yet. */
+  searchAttributes: readonly SearchAttributeName[] | null;
   streams: readonly StreamStatus[];
   backfills: readonly BackfillJob[];
   rebuild: RebuildState | null;
@@ -87,7 +91,8 @@ export function newState(
     ...{ historyRetryAtMs: 0, historyProblems: {}, stalledJob: null },
     ...{ historical: 'pending', isLiveRunning: false, isSyncAsked: false },
     ...{ previousStartMs: nowMs, nextStartMs: nowMs, slotsSkipped: 0, syncsCompleted: 0 },
-    ...{ lastSync: null, streams: [], backfills: [], rebuild: null, rejectedRequests: [] },
+    ...{ lastSync: null, syncedThrough: null, searchAttributes: null },
+    ...{ streams: [], backfills: [], rebuild: null, rejectedRequests: [] },
     requests: { accepted: 0, rejected: 0 },
     revision: 0,
   };
@@ -130,6 +135,7 @@ export function statusAnswer(state: ConnectionState): StatusAnswer {
     startDate: state.open?.startDate ?? null,
     nextSyncAt: state.isPaused ? null : instantFromMillis(state.nextStartMs),
     lastSync: state.lastSync,
+    syncedThrough: state.syncedThrough,
     historicalSync: state.historical,
     syncsCompleted: state.syncsCompleted,
     slotsSkipped: state.slotsSkipped,
@@ -317,6 +323,12 @@ export function addResult(state: ConnectionState, kind: RunKind, result: RunResu
         : known,
     );
   }
+}
+
+export function addSync(state: ConnectionState, sync: SyncResult): void {
+  state.lastSync = sync;
+  const isAll = sync.outcome === 'complete' && state.historical === 'done';
+  if (sync.kind === 'incremental' && isAll) state.syncedThrough = sync.startedAt;
 }
 
 /** Backfills that the database asks for; one that it has asked for before is known by its id. */

@@ -6,7 +6,6 @@ import {
   executeChild,
   isCancellation,
   log,
-  setCurrentDetails,
   workflowInfo,
 } from '@temporalio/workflow';
 import {
@@ -20,11 +19,11 @@ import { dueJob, updateJob, type BackfillJob } from '../core/backfill-queue.js';
 import { instantFromMillis } from '../core/instant.js';
 import * as states from './connection-state.js';
 import type { ConnectionState } from './connection-state.js';
-import { currentDetails } from './details.js';
 import { CHILD_BUSY_RETRY_MS, childOptions, PARKED_RETRY_MS, PROBE_MS, quick } from './options.js';
 import { workOnRebuild, type Ended } from './rebuild.js';
 import { changeRebuild, rebuildDueMs, retryRebuild } from './rebuild-state.js';
 import { failureOf, recoveryOf } from './sync-failure.js';
+import { makeVisible, rememberConnection } from './visible.js';
 
 /**
  * The two lanes of a connection, and the watchers beside them. Each lane has its own failures; none
@@ -42,10 +41,12 @@ export class Entity {
     state.isLiveRunning = false;
     // Opened anew in each run: a newer worker may know more parts of a stream.
     state.needsOpening = true;
+    state.searchAttributes = null;
     if (state.historical === 'running') state.historical = 'pending';
     // A run of an older version carried none.
     state.rebuild ??= null;
     state.requests ??= { accepted: 0, rejected: 0 };
+    state.syncedThrough ??= null;
     if (state.rebuild?.status === 'running') changeRebuild(state, { status: 'queued' });
     for (const { id, status } of state.backfills) {
       if (status === 'running')
@@ -79,13 +80,14 @@ export class Entity {
     this.stopChildren();
   }
 
-  /** Also tries again at once what is parked. */
+  /** Also tries again at once what is parked, and asks the server again what it can show. */
   resume(): void {
     const { historical, backfills } = this.state;
     retryRebuild(this.state);
     this.change({
       isPaused: false,
       resumeAsked: true,
+      searchAttributes: null,
       historical: historical === 'incomplete' ? 'pending' : historical,
       backfills: backfills.map((job) =>
         job.status === 'incomplete' ? { ...job, status: 'queued', retryAtMs: null } : job,
@@ -105,22 +107,25 @@ export class Entity {
     this.show();
   }
 
-  /** Shows the state above the history in the Web UI. */
   show(): void {
-    setCurrentDetails(currentDetails(states.statusAnswer(this.state)));
+    makeVisible(this.state);
   }
 
   private stopChildren(): void {
     for (const scope of this.scopes) scope.cancel();
   }
 
-  /** Waits until something changed that a lane must look at, or so long; false when time ran out. */
-  private async wait(durationMs?: number): Promise<boolean> {
+  /** Waits until something changed that a lane must look at. */
+  private async wait(): Promise<void> {
+    const seen = this.state.revision;
+    await condition(() => this.isLeaving || this.state.revision !== seen);
+  }
+
+  /** The same, but no longer than this; the Web UI shows what for. */
+  private async waitFor(durationMs: number, summary: string): Promise<void> {
     const seen = this.state.revision;
     const changed = (): boolean => this.isLeaving || this.state.revision !== seen;
-    if (durationMs !== undefined) return condition(changed, Math.max(durationMs, 1));
-    await condition(changed);
-    return true;
+    await condition(changed, Math.max(durationMs, 1), { summary });
   }
 
   canRead(): boolean {
@@ -138,8 +143,13 @@ export class Entity {
   private async keepOpen(): Promise<void> {
     const { state } = this;
     while (!this.isLeaving) {
+      if (state.searchAttributes === null) {
+        state.searchAttributes = await quick.readSearchAttributes();
+        this.show();
+      }
       if (state.blockedBy !== null) {
-        await condition(() => this.isLeaving || state.resumeAsked, PROBE_MS);
+        const isDue = (): boolean => this.isLeaving || state.resumeAsked;
+        await condition(isDue, PROBE_MS, { summary: 'hourly probe of the key' });
         if (this.isLeaving) return;
       } else if (!state.needsOpening || this.isLiveHeld) {
         await this.wait();
@@ -155,6 +165,7 @@ export class Entity {
           startDate: state.hasStartDate ? startDate : null,
         });
         states.setOpen(state, open);
+        rememberConnection(state);
       } catch (error) {
         // What cannot be from the first moment on ends it; what was open before is parked instead.
         const isRefused = state.open === null && recoveryOf(error) === 'stop-command';
@@ -190,7 +201,11 @@ export class Entity {
       else if (state.historical === 'pending' || isDue) await this.runInitial();
       else if ((rebuildDueMs(state) ?? Infinity) <= nowMs) await workOnRebuild(this);
       else if (job !== undefined) await this.runBackfill(job);
-      else await this.wait(this.parkedMs(nowMs));
+      else {
+        const parkedMs = this.parkedMs(nowMs);
+        if (parkedMs === undefined) await this.wait();
+        else await this.waitFor(parkedMs, 'next try of what failed');
+      }
     }
   }
 
@@ -245,7 +260,7 @@ export class Entity {
     while (!this.isLeaving) {
       const waitMs = state.nextStartMs - Date.now();
       if (!this.canRead() || this.isLiveHeld) await this.wait();
-      else if (waitMs > 0 && !state.isSyncAsked) await this.wait(waitMs);
+      else if (waitMs > 0 && !state.isSyncAsked) await this.waitFor(waitMs, 'next sync');
       else await this.runLive();
     }
   }
@@ -300,13 +315,14 @@ export class Entity {
     this.scopes.add(scope);
     try {
       const workflowId = `${workflowInfo().workflowId}/${id}`;
-      const options = { ...childOptions, workflowId, args: [input] };
+      const staticSummary = childSummary(input);
+      const options = { ...childOptions, workflowId, args: [input], staticSummary };
       const result = await scope.run(() => executeChild(type, options) as Promise<RunResult>);
       if (result.outcome === 'yielded') return STOPPED;
       states.addResult(state, kind, result);
       const { outcome, records, rows } = result;
       const finishedAt = instantFromMillis(Date.now());
-      state.lastSync = { kind, startedAt, finishedAt, outcome, records, rows };
+      states.addSync(state, { kind, startedAt, finishedAt, outcome, records, rows });
       return { outcome, result, problem: null };
     } catch (error) {
       return await this.afterFailure(kind, error);
@@ -326,7 +342,8 @@ export class Entity {
       return STOPPED;
     }
     if (error instanceof WorkflowExecutionAlreadyStartedError) {
-      await condition(() => this.isLeaving, CHILD_BUSY_RETRY_MS);
+      const summary = 'the sync of this name is just ending';
+      await condition(() => this.isLeaving, CHILD_BUSY_RETRY_MS, { summary });
       return STOPPED;
     }
     log.warn('sync failed', { code: failureOf(error).type });
@@ -335,6 +352,13 @@ export class Entity {
     if (kind !== 'rebuild') this.change({ syncProblem: problem });
     return { outcome: 'failed', result: null, problem };
   }
+}
+
+/** What a sync is for, in a line above its history. */
+function childSummary({ name, kind, from, to }: SyncInput): string {
+  const range = from === undefined ? '' : ` from ${from.slice(0, 10)}`;
+  const end = to === undefined ? '' : ` to ${to.slice(0, 10)}`;
+  return `${kind ?? 'historical'} sync of ${name}${range}${end}`;
 }
 
 const STOPPED: Ended = { outcome: 'stopped', result: null, problem: null };

@@ -76,10 +76,14 @@ export function listen(entity: Entity): void {
     { description: 'Changes settings: {"every":"6h","anchor":"02:00","streams":["leads"]}.' },
   );
   listenForRebuilds(entity);
-  setHandler(progressSignal, (progress) => {
-    if (isProgress(progress)) states.addProgress(state, progress);
-    entity.show();
-  });
+  setHandler(
+    progressSignal,
+    (progress) => {
+      if (isProgress(progress)) states.addProgress(state, progress);
+      entity.show();
+    },
+    { description: 'Internal: a sync tells how far it is. Nothing to send by hand.' },
+  );
   // Without this, a name that was mistyped would wait for its handler in silence, for ever.
   setDefaultSignalHandler((name) => note(entity, name.slice(0, NAME_SHOWN), NO_SUCH_SIGNAL));
 }

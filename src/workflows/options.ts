@@ -19,12 +19,19 @@ const retry = {
 } as const;
 
 /** Short work on the database, or one request to Close. */
-export const quick = proxyActivities<
-  Pick<Activities, 'openConnection' | 'beginRun' | 'endRun' | 'openRebuild'>
->({
-  startToCloseTimeout: '2m',
-  retry,
-});
+export const quick = {
+  ...short('readSearchAttributes', 'ask the server what it can show'),
+  ...short('openConnection', 'prove the key, make the schema'),
+  ...short('beginRun', 'plan the slices'),
+  ...short('endRun', 'count, and close the run'),
+  ...short('openRebuild', 'make the new tables'),
+};
+
+/** One activity, with what it is for in the words of the Web UI. */
+function short<Name extends keyof Activities>(name: Name, summary: string): Pick<Activities, Name> {
+  const proxy = proxyActivities<Activities>({ startToCloseTimeout: '2m', retry, summary });
+  return { [name]: proxy[name] } as unknown as Pick<Activities, Name>;
+}
 
 /**
  * New tables take the place of the old ones. A lane waits for it, so it is not tried for ever but

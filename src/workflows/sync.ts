@@ -5,6 +5,7 @@ import {
   getExternalWorkflowHandle,
   isCancellation,
   log,
+  setCurrentDetails,
   workflowInfo,
 } from '@temporalio/workflow';
 import {
@@ -19,6 +20,7 @@ import {
 } from '../contract.js';
 import { rebuildSchema, schemaName } from '../core/naming.js';
 import { ERRORS } from '../errors.js';
+import { sliceSummary, syncDetails } from './details.js';
 import { invalidInput } from './input.js';
 import { progressSignal } from './messages.js';
 import {
@@ -82,10 +84,16 @@ async function syncAll(
   slices: readonly SliceRef[],
   problems: Record<string, string>,
 ): Promise<boolean> {
+  const loaded = { records: 0, rows: 0 };
   let open = slices;
   while (open.length > 0) {
     const refs = open.slice(0, SLICES_MAX);
-    const { done, parked } = await syncSome(run, refs, open.length);
+    setCurrentDetails(syncDetails(refs, open.length, loaded));
+    const { done, streams, parked } = await syncSome(run, refs, open.length);
+    for (const { records, rows } of streams) {
+      loaded.records += records;
+      loaded.rows += rows;
+    }
     const closed = new Set(done.map((index) => refs[index]));
     open = open.filter((ref) => !closed.has(ref) && ref.stream !== parked?.stream);
     if (parked !== null) {
@@ -114,9 +122,7 @@ async function syncSome(
   refs: readonly SliceRef[],
   openCount: number,
 ): Promise<SlicesProgress> {
-  const [next] = refs;
-  const more = openCount > 1 ? ` and ${openCount - 1} more` : '';
-  const activity = sliceActivities(`${next?.stream} ${next?.slice}${more}`);
+  const activity = sliceActivities(sliceSummary(refs, openCount));
   const progress = await watched(run, activity.syncSlices(refs)).catch(parkedBy);
   // The result of an incremental sync follows at once; each report is four events in two histories.
   const isToldByResult = run.kind === 'incremental' && progress.done.length === openCount;
@@ -138,7 +144,8 @@ function parkedBy(error: unknown): SlicesProgress {
 async function watched(run: RunInput, work: Promise<SlicesProgress>): Promise<SlicesProgress> {
   let isBack = false;
   const back = work.finally(() => (isBack = true));
-  const watch = condition(() => isBack, STALLED_MS).then(async (isInTime) => {
+  const summary = 'the connection is told when nothing comes';
+  const watch = condition(() => isBack, STALLED_MS, { summary }).then(async (isInTime) => {
     if (!isInTime) await report(run, { isStalled: true, streams: [] });
   });
   // The activity's failure is the one that counts.

@@ -32,6 +32,7 @@ export class ScriptedActivities {
       return wrapped as unknown as Activities[Name];
     };
     return {
+      readSearchAttributes: noted('readSearchAttributes'),
       openConnection: noted('openConnection'),
       beginRun: noted('beginRun'),
       syncSlices: noted('syncSlices'),
@@ -100,6 +101,7 @@ export function ended(
 
 /** A connection whose every sync is complete at once. */
 export const usual: Activities = {
+  readSearchAttributes: () => Promise.resolve([]),
   openConnection: opened,
   beginRun: oneSliceEach,
   syncSlices: onePageEach,
