@@ -31,7 +31,7 @@ export function duration(durationMs: number): string {
  *   users list:2025-11-28T…Z/2026-11-28T…Z           →  users, the whole list
  */
 export function sliceWords({ stream, slice }: SliceName): string {
-  const [, part, from = '', to = ''] = /^(.+):([^/]+)\/(.+)$/.exec(slice) ?? [];
+  const [, part, from = '', to = ''] = /^(.+?):(\d{4}-[^/]+)\/(.+)$/.exec(slice) ?? [];
   if (part === undefined) return `${stream} ${slice}`;
   if (part === 'list') return `${stream}, the whole list`;
   const [fromDay, toDay] = [from.slice(0, 10), to.slice(0, 10)];

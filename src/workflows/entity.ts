@@ -19,7 +19,14 @@ import { dueJob, updateJob, type BackfillJob } from '../core/backfill-queue.js';
 import { instantFromMillis } from '../core/instant.js';
 import * as states from './connection-state.js';
 import type { ConnectionState } from './connection-state.js';
-import { CHILD_BUSY_RETRY_MS, childOptions, PARKED_RETRY_MS, PROBE_MS, quick } from './options.js';
+import {
+  CHILD_BUSY_RETRY_MS,
+  childOptions,
+  FRESH_RUN_WAIT_MS,
+  PARKED_RETRY_MS,
+  PROBE_MS,
+  quick,
+} from './options.js';
 import { workOnRebuild, type Ended } from './rebuild.js';
 import { changeRebuild, rebuildDueMs, retryRebuild } from './rebuild-state.js';
 import { failureOf, recoveryOf } from './sync-failure.js';
@@ -128,13 +135,18 @@ export class Entity {
     await condition(changed, Math.max(durationMs, 1), { summary });
   }
 
+  /** Whether a sync may begin. Not on the way out: nobody would stop it any more. */
   canRead(): boolean {
     const { needsOpening, blockedBy, isPaused } = this.state;
-    return !needsOpening && blockedBy === null && !isPaused;
+    return !this.isLeaving && !needsOpening && blockedBy === null && !isPaused;
   }
 
   private async leaveWhenHistoryIsLong(): Promise<void> {
     await condition(() => workflowInfo().continueAsNewSuggested || this.isLeaving);
+    // A replication is short: it would only begin anew.
+    const isIdle = (): boolean => this.isLeaving || !this.state.isLiveRunning;
+    const summary = 'a fresh run, once the sync at hand has ended';
+    if (!isIdle()) await condition(isIdle, FRESH_RUN_WAIT_MS, { summary });
     this.isLeaving = true;
     this.stopChildren();
   }
@@ -294,7 +306,7 @@ export class Entity {
     try {
       this.stopChildren();
       await condition(() => !this.state.isLiveRunning);
-      return this.canRead() && !this.isLeaving ? await work() : undefined;
+      return this.canRead() ? await work() : undefined;
     } finally {
       this.isLiveHeld = false;
       this.change({});

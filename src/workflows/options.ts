@@ -73,6 +73,8 @@ export const PARKED_RETRY_MS = 60 * 60 * 1000;
 export const SWAP_RETRY_MS = 60 * 1000;
 /** After this without a page, the connection's status says that it waits. */
 export const STALLED_MS = 2 * 60 * 1000;
+/** A history that grew long waits so long for a replication to end before it is stopped. */
+export const FRESH_RUN_WAIT_MS = 10 * 60 * 1000;
 /** How soon a child is started again when one of its id is just ending. */
 export const CHILD_BUSY_RETRY_MS = 5 * 1000;
 /**

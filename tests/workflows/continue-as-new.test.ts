@@ -1,5 +1,7 @@
 import { Client, Connection, type WorkflowHandle } from '@temporalio/client';
+import { defineSearchAttributeKey } from '@temporalio/common';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { registerAttributes } from '../../src/activities/search-attributes.js';
 import { readConfig } from '../../src/config.js';
 import { SIGNALS } from '../../src/contract.js';
 import { startTemporal } from '../../src/local/temporal-server.js';
@@ -41,6 +43,7 @@ beforeAll(async () => {
   const connection = await Connection.connect({ address: temporal.address });
   ends.push(() => connection.close());
   client = new Client({ connection, namespace: temporal.namespace });
+  await registerAttributes(connection, temporal.namespace);
   database = await testDatabase();
   ends.push(() => database.close());
   // Slow enough that the historical sync is still running when the first runs end.
@@ -191,6 +194,9 @@ describe('a connection whose history grows long', () => {
     const answer = await untilStatus(handle, 'the fresh run answers', () => true);
 
     expect(answer).toMatchObject({ status: 'Paused', every: '12h', nextSyncAt: null });
+    const { typedSearchAttributes } = await handle.describe();
+    const state = defineSearchAttributeKey('CloseState', 'KEYWORD');
+    expect(typedSearchAttributes.get(state)).toBe('Paused');
     const { requests } = sandbox.stats();
     await handle.signal(SIGNALS.resume);
     await handle.signal(SIGNALS.syncNow);
