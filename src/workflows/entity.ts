@@ -30,7 +30,7 @@ import {
 import { workOnRebuild, type Ended } from './rebuild.js';
 import { changeRebuild, rebuildDueMs, retryRebuild } from './rebuild-state.js';
 import { failureOf, recoveryOf } from './sync-failure.js';
-import { makeVisible, rememberConnection } from './visible.js';
+import { childSummary, makeVisible, rememberConnection } from './visible.js';
 
 /**
  * The two lanes of a connection, and the watchers beside them. Each lane has its own failures; none
@@ -155,10 +155,7 @@ export class Entity {
   private async keepOpen(): Promise<void> {
     const { state } = this;
     while (!this.isLeaving) {
-      if (state.searchAttributes === null) {
-        state.searchAttributes = await quick.readSearchAttributes();
-        this.show();
-      }
+      if (state.searchAttributes === null) await this.askWhatToShow();
       if (state.blockedBy !== null) {
         const isDue = (): boolean => this.isLeaving || state.resumeAsked;
         await condition(isDue, PROBE_MS, { summary: 'hourly probe of the key' });
@@ -185,6 +182,15 @@ export class Entity {
         this.block(error);
       }
       this.show();
+    }
+  }
+
+  private async askWhatToShow(): Promise<void> {
+    try {
+      this.change({ searchAttributes: await quick.readSearchAttributes() });
+    } catch (error) {
+      if (isCancellation(error)) throw this.leave(error);
+      this.change({ searchAttributes: [] });
     }
   }
 
@@ -364,13 +370,6 @@ export class Entity {
     if (kind !== 'rebuild') this.change({ syncProblem: problem });
     return { outcome: 'failed', result: null, problem };
   }
-}
-
-/** What a sync is for, in a line above its history. */
-function childSummary({ name, kind, from, to }: SyncInput): string {
-  const range = from === undefined ? '' : ` from ${from.slice(0, 10)}`;
-  const end = to === undefined ? '' : ` to ${to.slice(0, 10)}`;
-  return `${kind ?? 'historical'} sync of ${name}${range}${end}`;
 }
 
 const STOPPED: Ended = { outcome: 'stopped', result: null, problem: null };

@@ -5,7 +5,7 @@ import {
   upsertSearchAttributes,
   workflowInfo,
 } from '@temporalio/workflow';
-import type { SearchAttributeName } from '../contract.js';
+import type { SearchAttributeName, SyncInput } from '../contract.js';
 import { statusAnswer, type ConnectionState } from './connection-state.js';
 import { currentDetails } from './details.js';
 
@@ -50,4 +50,11 @@ export function rememberConnection(state: ConnectionState): void {
     ([field, value]) => JSON.stringify(present[field]) === JSON.stringify(value),
   );
   if (!isSame) upsertMemo(memo);
+}
+
+/** What a sync is for, in a line above its history. */
+export function childSummary({ name, kind, from, to }: SyncInput): string {
+  const range = from === undefined ? '' : ` from ${from.slice(0, 10)}`;
+  const end = to === undefined ? '' : ` to ${to.slice(0, 10)}`;
+  return `${kind ?? 'historical'} sync of ${name}${range}${end}`;
 }
