@@ -1,0 +1,99 @@
+/**
+ * Figure 7: how soon `npm start` shows its first rows in a new folder, all programs being there, and
+ * how long the short commands take beside it.
+ *
+ *   npm run bench -- start [--quick] [--repetitions N]
+ */
+import { once } from 'node:events';
+import { fileURLToPath } from 'node:url';
+import { removeHome, temporaryHome } from '../tests/support/tools.js';
+import { BIN } from './support/connection.js';
+import { benchOptions, median, publish, type Figure } from './support/figures.js';
+import { startProgram } from './support/processes.js';
+
+const ROOT = fileURLToPath(new URL('..', import.meta.url));
+const NAME = 'Stitch Closeio';
+const COMMANDS = [['--help'], ['streams'], ['status'], ['status', NAME], ['streams', NAME]];
+
+const options = benchOptions();
+
+/** Without a key, so it brings up everything, the sandbox too. */
+function environment(home: string): NodeJS.ProcessEnv {
+  const mine = ['PATH', 'HOME', 'XDG_CACHE_HOME', 'TEMPORAL_CLI_PATH'];
+  const kept = mine.flatMap((name) => (process.env[name] === undefined ? [] : [name]));
+  return {
+    ...Object.fromEntries(kept.map((name) => [name, process.env[name]])),
+    CLOSEHAUL_HOME: home,
+  };
+}
+
+interface Started {
+  readonly firstRowsSeconds: number;
+  readonly stop: () => Promise<void>;
+}
+
+/** `npm start` up to the line that tells of rows in the warehouse. */
+async function start(env: NodeJS.ProcessEnv): Promise<Started> {
+  const startedMs = performance.now();
+  const { child, finished } = startProgram('npm', ['start'], {
+    ...{ cwd: ROOT, env, stdio: ['ignore', 'pipe', 'pipe'], detached: true },
+  });
+  const hasRows = new Promise<void>((resolve) => {
+    let text = '';
+    child.stdout?.setEncoding('utf8').on('data', (more: string) => {
+      text += more;
+      if (text.includes('First rows after')) resolve();
+    });
+  });
+  await Promise.race([hasRows, finished.then(() => Promise.reject(new Error('it ended')))]);
+  return {
+    firstRowsSeconds: (performance.now() - startedMs) / 1000,
+    stop: async () => {
+      // To the whole group, as a terminal sends its Ctrl-C.
+      process.kill(-(child.pid ?? 0), 'SIGINT');
+      if (child.exitCode === null) await once(child, 'close');
+    },
+  };
+}
+
+async function commandSeconds(words: readonly string[], env: NodeJS.ProcessEnv): Promise<number> {
+  const startedMs = performance.now();
+  const { finished } = startProgram(process.execPath, [BIN, ...words], { cwd: ROOT, env });
+  await finished;
+  return (performance.now() - startedMs) / 1000;
+}
+
+function figureOf(measure: string, values: readonly number[], limit: number): Figure {
+  const ours = median(values);
+  return {
+    ...{ measure, peer: null, ours, limit, ratio: ours / limit },
+    ...{ target: `≤ ${limit} s`, isMet: ours <= limit },
+  };
+}
+
+const firstRows: number[] = [];
+const commands = new Map<string, number[]>();
+for (let repetition = 0; repetition < options.repetitions; repetition += 1) {
+  const home = temporaryHome();
+  const env = environment(home);
+  const started = await start(env);
+  firstRows.push(started.firstRowsSeconds);
+  // The history is being read meanwhile, as it is when somebody looks how far it is.
+  for (const words of COMMANDS) {
+    const name = words.map((word) => (word.includes(' ') ? `'${word}'` : word)).join(' ');
+    commands.set(name, [...(commands.get(name) ?? []), await commandSeconds(words, env)]);
+  }
+  await started.stop();
+  removeHome(home);
+}
+publish(
+  'start',
+  options,
+  [
+    figureOf('npm start in a new folder: seconds to the first rows', firstRows, 5),
+    ...[...commands].map(([name, seconds]) =>
+      figureOf(`closehaul ${name}, beside a running sync: seconds`, seconds, 0.5),
+    ),
+  ],
+  { firstRows, commands: Object.fromEntries(commands) },
+);
