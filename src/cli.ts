@@ -150,7 +150,7 @@ function addOperations(program: Command): void {
     .option('--limit <count>', 'how many', '20')
     .option(...json)
     .action(async (name: string, flags: { limit: string; json?: boolean }) => {
-      const { runs } = await import('./commands/operate.js');
+      const { runs } = await import('./commands/runs.js');
       await runs(readConfig(), name, Number.parseInt(flags.limit, 10) || 20, outputOf(flags));
     });
 }
@@ -221,7 +221,7 @@ function addSignals(program: Command): void {
         ...(anchor !== undefined && { anchor }),
         ...(streams !== undefined && { streams: streams.split(',') }),
       };
-      const { checkOptions } = await import('./commands/connection.js');
+      const { checkOptions } = await import('./commands/connection-options.js');
       checkOptions({ name, every, anchor });
       const { tell } = await import('./commands/operate.js');
       await tell(readConfig(), name, 'set', [settings], outputOf(flags));

@@ -2,10 +2,11 @@ import type { Config } from '../config.js';
 import { ClosehaulError } from '../errors.js';
 import { createPool } from '../postgres/pool.js';
 import { inspectDatabase } from '../postgres/report.js';
-import { connectClient, databaseUrlOf, temporalOf } from './client.js';
-import { checkOptions } from './connection.js';
+import { connectClient, temporalOf } from './client.js';
+import { checkOptions } from './connection-options.js';
+import { databaseUrlOf } from './database.js';
 import { identifyKey } from './identify.js';
-import type { Output } from './operate.js';
+import type { Output } from './output.js';
 
 interface Finding {
   readonly what: string;

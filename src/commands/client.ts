@@ -2,7 +2,6 @@ import { Client, Connection } from '@temporalio/client';
 import type { ClientConnectConfig } from '@temporalio/envconfig';
 import type { Config } from '../config.js';
 import { ClosehaulError } from '../errors.js';
-import { findPostgres } from '../local/postgres.js';
 import { findTemporal } from '../local/temporal-server.js';
 
 /** Where the commands find Temporal: as the environment says, else the one that `start` runs here. */
@@ -16,14 +15,6 @@ export function temporalOf(config: Config): ClientConnectConfig {
     namespace: config.temporal.namespace ?? local.namespace,
     connectionOptions,
   };
-}
-
-/** Where the commands find the database: DATABASE_URL, else the one that `start` runs here. */
-export async function databaseUrlOf(config: Config): Promise<string> {
-  if (config.databaseUrl !== undefined) return config.databaseUrl.reveal();
-  const local = await findPostgres({ path: config.home });
-  if (local === undefined) throw new ClosehaulError('DATABASE_UNKNOWN');
-  return local.url;
 }
 
 const CONNECT_TIMEOUT_MS = 5_000;

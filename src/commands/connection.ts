@@ -14,23 +14,8 @@ import {
   type ConnectionInput,
   type StatusAnswer,
 } from '../contract.js';
-import {
-  checkConnection,
-  type CheckedConnection,
-  type ConnectionRequest,
-} from '../core/connection-request.js';
-import { instantFromMillis } from '../core/instant.js';
 import { ClosehaulError } from '../errors.js';
-
-/** What the commands say to a connection's workflow. */
-export type ConnectionOptions = ConnectionRequest;
-
-/** Throws the catalogue's error for whatever is wrong, before anything is started. */
-export function checkOptions(options: ConnectionOptions): CheckedConnection {
-  const checked = checkConnection(options, instantFromMillis(Date.now()));
-  if ('problem' in checked) throw new ClosehaulError(checked.problem);
-  return checked.connection;
-}
+import { checkOptions, type ConnectionOptions } from './connection-options.js';
 
 /** Starts the workflow of a connection, or finds the one that runs. */
 export async function startConnection(

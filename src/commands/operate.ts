@@ -13,24 +13,10 @@ import {
 import { rebuildSchema } from '../core/naming.js';
 import { number } from '../core/words.js';
 import { ClosehaulError } from '../errors.js';
-import { createPool } from '../postgres/pool.js';
-import { listConnections, listRuns } from '../postgres/report.js';
-import { databaseUrlOf, withClient } from './client.js';
-import {
-  asConnectionError,
-  checkOptions,
-  handleOf,
-  readStatus,
-  signal,
-  startConnection,
-  type ConnectionOptions,
-} from './connection.js';
-
-/** Commands that ask a running connection for something; each prints one answer, or JSON. */
-export interface Output {
-  readonly isJson: boolean;
-  readonly print: (line: string) => void;
-}
+import { withClient } from './client.js';
+import { asConnectionError, handleOf, readStatus, signal, startConnection } from './connection.js';
+import { checkOptions, type ConnectionOptions } from './connection-options.js';
+import { answer, type Output } from './output.js';
 
 export async function create(
   config: Config,
@@ -66,22 +52,11 @@ export async function status(
   });
 }
 
+/** Only without a name is the database asked, and its library loaded. */
 async function connectionNames(config: Config): Promise<readonly string[]> {
+  const { withPool } = await import('./database.js');
+  const { listConnections } = await import('../postgres/report.js');
   return withPool(config, async (pool) => (await listConnections(pool)).map(({ name }) => name));
-}
-
-/** Runs `work` with the database, and closes it. */
-export async function withPool<T>(
-  config: Config,
-  work: (pool: ReturnType<typeof createPool>) => Promise<T>,
-): Promise<T> {
-  const url = await databaseUrlOf(config);
-  const pool = createPool({ url, sizeMax: 1, applicationName: 'closehaul' });
-  try {
-    return await work(pool);
-  } finally {
-    await pool.end();
-  }
 }
 
 function statusText(status: StatusAnswer): string {
@@ -189,55 +164,4 @@ export async function tell(
     }
   });
   answer(output, { signal: signalName, name }, `Signalled ${signalName} to "${name}".`);
-}
-
-export async function runs(
-  config: Config,
-  name: string,
-  limit: number,
-  output: Output,
-): Promise<void> {
-  const { schema } = checkOptions({ name });
-  const lines = await withPool(config, (pool) => listRuns(pool, schema, limit));
-  const table = new Table({
-    head: [
-      'started',
-      'kind',
-      'outcome',
-      'stream',
-      'read',
-      'new',
-      'updated',
-      'same',
-      'stale',
-      'rejected',
-      'rows',
-      'requests',
-    ],
-    style: { head: [], border: [], compact: true },
-  });
-  for (const line of lines) {
-    const counts = [
-      line.fetched,
-      line.inserted,
-      line.updated,
-      line.unchanged,
-      line.stale,
-      line.rejected,
-      line.rows,
-      line.requests,
-    ];
-    table.push([
-      line.startedAt.slice(0, 19),
-      line.kind,
-      line.outcome ?? 'running',
-      line.stream ?? '',
-      ...counts.map((count) => (count === null ? '' : number(count))),
-    ]);
-  }
-  answer(output, lines, lines.length === 0 ? 'No run yet.' : table.toString());
-}
-
-export function answer(output: Output, json: unknown, text: string): void {
-  output.print(output.isJson ? JSON.stringify(json, null, 2) : text);
 }

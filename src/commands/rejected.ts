@@ -17,8 +17,9 @@ import { readCustomFields } from '../postgres/custom-fields.js';
 import { loadPage } from '../postgres/load.js';
 import { countRejects, readRejects, type KeptReject } from '../postgres/rejects.js';
 import { beginRun, endRun, type RunRef } from '../postgres/runs.js';
-import { checkOptions } from './connection.js';
-import { answer, withPool, type Output } from './operate.js';
+import { checkOptions } from './connection-options.js';
+import { withPool } from './database.js';
+import { answer, type Output } from './output.js';
 
 /** What was rejected and why; with `isRetry`, tries to load it again first. */
 export async function rejected(

@@ -6,8 +6,9 @@ import type { WarehouseRelation, WarehouseSchema } from '../core/warehouse-schem
 import { number } from '../core/words.js';
 import { ClosehaulError } from '../errors.js';
 import { describeWarehouse } from '../postgres/describe.js';
-import { checkOptions } from './connection.js';
-import { answer, withPool, type Output } from './operate.js';
+import { checkOptions } from './connection-options.js';
+import { withPool } from './database.js';
+import { answer, type Output } from './output.js';
 
 export interface SchemaFlags {
   readonly count: boolean;

@@ -8,13 +8,8 @@ import { createPool } from '../postgres/pool.js';
 import { VERSION } from '../version.js';
 import { startWorker } from '../worker.js';
 import { connectClient } from './client.js';
-import {
-  checkOptions,
-  readStatus,
-  signal,
-  startConnection,
-  type ConnectionOptions,
-} from './connection.js';
+import { readStatus, signal, startConnection } from './connection.js';
+import { checkOptions, type ConnectionOptions } from './connection-options.js';
 import { identifyKey } from './identify.js';
 import { finalReport } from './report.js';
 import { createScreen, type Screen } from './screen.js';

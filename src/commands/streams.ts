@@ -7,8 +7,9 @@ import { number } from '../core/words.js';
 import { ClosehaulError } from '../errors.js';
 import { readConnection } from '../postgres/connections.js';
 import { readStreams, type StreamRecord } from '../postgres/report.js';
-import { checkOptions } from './connection.js';
-import { answer, withPool, type Output } from './operate.js';
+import { checkOptions } from './connection-options.js';
+import { withPool } from './database.js';
+import { answer, type Output } from './output.js';
 
 /** What is read from Close and how; with a name, also how far a connection is with it. */
 export async function streams(

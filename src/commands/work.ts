@@ -2,7 +2,8 @@ import type { Config } from '../config.js';
 import { ClosehaulError } from '../errors.js';
 import { createLog, installRuntime } from '../log.js';
 import { startWorker } from '../worker.js';
-import { databaseUrlOf, temporalOf } from './client.js';
+import { temporalOf } from './client.js';
+import { databaseUrlOf } from './database.js';
 
 /** A worker alone, against any Temporal and any PostgreSQL, until `stopped` aborts. */
 export async function work(config: Config, stopped: AbortSignal): Promise<void> {
