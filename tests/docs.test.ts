@@ -124,6 +124,25 @@ describe('docs/glossary.md', () => {
   });
 });
 
+describe('docs/faults.md', () => {
+  const page = readProject('docs/faults.md');
+  const named = [...page.matchAll(/`(tests\/[\w./-]+)` "([^"]+)"/g)];
+
+  it.each(named.map(([, file = '', title = '']) => ({ file, title })))(
+    '"$title" is in $file',
+    ({ file, title }) => {
+      expect(readProject(file)).toContain(title);
+    },
+  );
+
+  it('has a test for each fault of Close and of the network', () => {
+    for (let fault = 16; fault <= 30; fault += 1) {
+      const row = page.split('\n').find((line) => line.startsWith(`| F${fault}: `)) ?? '';
+      expect(row, `F${fault}`).toMatch(/`tests\/[\w./-]+` "/);
+    }
+  });
+});
+
 describe('README.md, ARCHITECTURE.md and docs', () => {
   const pages = ['README.md', 'ARCHITECTURE.md', ...filesIn('docs')];
 

@@ -3,6 +3,7 @@ import { createServer as createTlsServer } from 'node:https';
 import { AxiosError } from 'axios';
 import { afterEach, describe, expect, test } from 'vitest';
 import { readTransportFault } from '../../src/close/transport-error.js';
+import { filesIn, readProject } from '../architecture-facts.js';
 import { createTestClient, NEVER, thrownBy } from './test-client.js';
 
 /** Signed by itself, for localhost, made for this test alone; nothing trusts it. */
@@ -37,6 +38,11 @@ async function portOf(server: Server): Promise<number> {
 }
 
 describe('TLS', () => {
+  test('nothing in the code turns the checking of certificates off', () => {
+    const sources = filesIn('src').map(readProject).join('\n');
+    expect(sources).not.toMatch(/rejectUnauthorized|NODE_TLS_REJECT_UNAUTHORIZED/);
+  });
+
   test('a certificate that nobody vouches for stops the connection, before the key is sent', async () => {
     let requests = 0;
     const server = createTlsServer({ cert: CERTIFICATE, key: PRIVATE_KEY }, () => (requests += 1));

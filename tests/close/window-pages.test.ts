@@ -14,6 +14,7 @@ import {
   type Order,
   type Row,
 } from './moving-list.js';
+import { fakeClose } from './fake-close.js';
 import { codeThrownBy } from './test-client.js';
 
 const at = (text: string) => parseInstant(text) as Instant;
@@ -37,6 +38,17 @@ describe('windows: edges', () => {
     const two = await readSlice(list, activitySlice(edge, at('2026-01-03')));
     expect([...one.ids].sort()).toEqual(['before', 'first']);
     expect([...two.ids].sort()).toEqual(['after', 'at', 'last']);
+  });
+
+  test('asks in whole seconds, with an offset: Close reads a time without one in a zone of its own', async () => {
+    const close = fakeClose(() => ({ data: [], has_more: false }));
+    await close.read(
+      activitySlice(at('2026-01-02T00:00:00.5Z'), at('2026-01-03T12:00:00.000001Z')),
+    );
+    expect(close.asked[0]?.params).toMatchObject({
+      date_created__gte: '2026-01-02T00:00:00+00:00',
+      date_created__lt: '2026-01-03T12:00:01+00:00',
+    });
   });
 
   test('slices that share edges give each row once, whatever the edges', async () => {
