@@ -1,3 +1,4 @@
+import { fieldText } from '../../src/close/list-page.js';
 import { createCloseSource } from '../../src/close/source.js';
 import { CLOSE_STREAMS } from '../../src/close/streams.js';
 import { instantFromMillis, SECOND_MS } from '../../src/core/instant.js';
@@ -57,7 +58,7 @@ export async function readThrough(
         for await (const page of source.fetchPages(slice, position, NEVER)) {
           for (const record of page.records) {
             const known = (records[slice.stream] ??= {});
-            known[String(record['id'])] = JSON.stringify(record);
+            known[fieldText(record, 'id')] = JSON.stringify(record);
           }
           if (page.note !== undefined) notes.add(page.note);
           if (page.next === null) return;
