@@ -131,7 +131,7 @@ WITH trip AS (
   RETURNING g.*, greatest(0, t.ms - g.round_trip_ms) AS late_ms
 ), late AS (
   UPDATE closehaul.rate_permits p
-     SET used_at = p.used_at + least(g.late_ms, g.window_ms / 4) * interval '1 ms'
+     SET used_at = p.used_at + least(g.late_ms, g.window_ms / 2) * interval '1 ms'
     FROM trip g
    WHERE p.budget = $1 AND p.endpoint_group = $2 AND p.permit = $3 AND p.used_at = $4
 )
