@@ -30,12 +30,31 @@ export interface BatchContext {
   readonly signal: AbortSignal;
 }
 
-/** A page as the destination takes it: labelled, without what is left out, de-nested. */
-export async function toBatch(
-  { page, receivedAt }: ReceivedPage,
-  version: number,
+/** A page as the destination takes it; `version` is only known when its turn comes. */
+export interface ReadyPage {
+  readonly page: Page;
+  readonly batch: Omit<Batch, 'version'>;
+}
+
+export async function* ready(
+  pages: AsyncGenerator<ReceivedPage>,
   context: BatchContext,
-): Promise<Batch> {
+): AsyncGenerator<ReadyPage> {
+  const { probe } = context.deps;
+  for await (const { page, receivedAt } of pages) {
+    await probe('page-fetched');
+    const batch = await toBatch(page, receivedAt, context);
+    await probe('page-denested');
+    yield { page, batch };
+  }
+}
+
+/** Labelled, without what is left out, de-nested. */
+async function toBatch(
+  page: Page,
+  receivedAt: Instant,
+  context: BatchContext,
+): Promise<ReadyPage['batch']> {
   const { ref, deps, selection } = context;
   const { next, totalRecords, requests, pass, note, isSkipped } = page;
   const own = await denestFor(ref.stream, page.records, context);
@@ -49,7 +68,7 @@ export async function toBatch(
   const order = deps.streams.map(({ name }) => name);
   effects.sort((a, b) => order.indexOf(a.stream) - order.indexOf(b.stream));
   return {
-    ...{ ref, version, ...own, receivedAt, next, totalRecords, requests, effects },
+    ...{ ref, ...own, receivedAt, next, totalRecords, requests, effects },
     ...(pass !== undefined && { pass }),
     ...(note !== undefined && { note }),
     ...(isSkipped !== undefined && { isSkipped }),

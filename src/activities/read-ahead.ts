@@ -1,7 +1,7 @@
 /**
- * Fetches pages while earlier ones are being loaded, as far as that is worth it. When the source
- * answers faster than we load, reading ahead gains nothing and a kill would throw the pages away;
- * when it answers slowly, up to `pagesMax` pages wait here.
+ * Makes pages while earlier ones are worked on, so that Close, we and PostgreSQL work at one time:
+ * one page is ahead always, up to `pagesMax` while the source is the slower side. A kill throws away
+ * the pages that are ahead, and nothing else.
  */
 export interface ReadAheadOptions {
   readonly pagesMax: number;
@@ -13,8 +13,8 @@ export interface ReadAheadOptions {
 }
 
 /**
- * A page that took this much longer to fetch than to load is worth fetching ahead. Close itself
- * answers in 100 to 300 ms; below that a kill should cost no more than the page in hand.
+ * A page that took this much longer to make than to work on is worth more pages ahead. Close itself
+ * answers in 100 to 300 ms; below that a kill should cost no more than a page.
  */
 const WORTHWHILE_MS = 100;
 
@@ -24,7 +24,8 @@ export async function* readAhead<T>(
 ): AsyncGenerator<T> {
   const { pagesMax, nowMs, onSlow, isEnding = () => false } = options;
   const pending: Promise<IteratorResult<T>>[] = [];
-  let aheadPages = 0;
+  let aheadPages = 1;
+  let isFirst = true;
   const request = (): void => {
     const next = source.next();
     // A failure is thrown when its turn comes; until then it must not count as unhandled.
@@ -43,7 +44,10 @@ export async function* readAhead<T>(
       const loadsSinceMs = nowMs();
       yield result.value;
       const loadedMs = nowMs() - loadsSinceMs;
-      if (waitedMs - loadedMs <= WORTHWHILE_MS) continue;
+      // What comes after the first was being made while the one before it was worked on.
+      const slowerMs = isFirst ? waitedMs - loadedMs : waitedMs;
+      isFirst = false;
+      if (slowerMs <= WORTHWHILE_MS) continue;
       aheadPages = Math.min(aheadPages + 1, pagesMax);
       onSlow?.();
     }

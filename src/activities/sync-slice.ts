@@ -7,7 +7,7 @@ import { loadPage } from '../postgres/load.js';
 import { storedVersions } from '../postgres/stored-versions.js';
 import { streamOf, type ActivityDeps } from './deps.js';
 import { toFailure } from './failure.js';
-import { received, toBatch } from './page-batch.js';
+import { ready, received } from './page-batch.js';
 import { readAhead } from './read-ahead.js';
 import { SliceBox, type SliceFailure } from './slice-box.js';
 
@@ -109,22 +109,20 @@ async function syncPages(ref: SliceRef, box: SliceBox, deps: ActivityDeps): Prom
     selection.streams,
     (versions) => storedVersions(pool, catalog, streamOf(deps, ref.stream), versions),
   );
+  const { isEnding } = box;
   const pages = readAhead(received(fetched, deps.now), {
-    ...{ pagesMax: READ_AHEAD_PAGES_MAX, nowMs },
-    ...{ onSlow: box.noteSlow, isEnding: box.isEnding },
+    ...{ pagesMax: READ_AHEAD_PAGES_MAX, nowMs, onSlow: box.noteSlow, isEnding },
   });
   let { version } = checkpoint;
-  for await (const page of pages) {
-    await probe('page-fetched');
-    const batch = await toBatch(page, version, context);
-    await probe('page-denested');
-    const counts = await loadPage(batch, { pool, catalog, probe });
+  // A page is de-nested while PostgreSQL takes the one before it.
+  for await (const { page, batch } of readAhead(ready(pages, context), { pagesMax: 1, nowMs })) {
+    const counts = await loadPage({ ...batch, version }, { pool, catalog, probe });
     await probe('page-committed');
 
     version += 1;
-    box.addPage(ref, page.page, counts);
+    box.addPage(ref, page, counts);
     heartbeat(box.shown());
-    if (page.page.next === null) return true;
+    if (page.next === null) return true;
     cancellationSignal.throwIfAborted();
   }
   return false;

@@ -35,13 +35,29 @@ describe('readAhead', () => {
     expect(seen).toEqual([1, 2, 3, 4, 5, 6, 7, 8, 9]);
   });
 
-  it('fetches nothing ahead from a quick source, so that a kill costs one page', async () => {
+  it('fetches one page ahead from a quick source, so that a kill costs no more', async () => {
     const { state, generate } = slowSource(9, 10);
+    const ahead: number[] = [];
 
     for await (const page of readAhead(generate(), { pagesMax: 2, nowMs: () => state.nowMs })) {
       await settle();
-      expect(state.fetched).toBe(page);
+      ahead.push(state.fetched - page);
     }
+
+    expect(ahead).toEqual([1, 1, 1, 1, 1, 1, 1, 1, 0]);
+  });
+
+  it('fetches nothing once it is ending, and gives what was fetched', async () => {
+    const { state, generate } = slowSource(9, 10);
+    const seen: number[] = [];
+    const options = { pagesMax: 2, nowMs: () => state.nowMs, isEnding: () => seen.length >= 3 };
+
+    for await (const page of readAhead(generate(), options)) {
+      seen.push(page);
+      await settle();
+    }
+
+    expect([seen, state.fetched]).toEqual([[1, 2, 3, 4], 4]);
   });
 
   it('fetches up to the limit ahead from a slow source', async () => {
