@@ -39,7 +39,9 @@ let sandbox: Sandbox;
 let worker: RunningWorker | undefined;
 
 beforeAll(async () => {
-  shell = openShell('tctl', await ensureTctl({ cacheFolder: toolCacheFolder(), env: process.env }));
+  shell = openShell({
+    tctl: await ensureTctl({ cacheFolder: toolCacheFolder(), env: process.env }),
+  });
   client = await testClient();
   database = await testDatabase();
   sandbox = await testSandbox({ from: '2024-11-01T00:00:00Z', activities: 800 });

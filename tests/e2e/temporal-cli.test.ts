@@ -26,7 +26,7 @@ let sandbox: Sandbox;
 let worker: RunningWorker | undefined;
 
 beforeAll(async () => {
-  shell = openShell('temporal', await temporalCliPath());
+  shell = openShell({ temporal: await temporalCliPath() });
   database = await testDatabase();
   sandbox = await testSandbox({ from: '2024-11-01T00:00:00Z', activities: 600 });
   worker = await testWorker(database.url, sandbox.url);

@@ -4,21 +4,31 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { inject } from 'vitest';
 import { testNamespace } from './stack.js';
-import { startProcess, type Finished } from './e2e-process.js';
+import { startProcess, type Finished, type TestProcess } from './e2e-process.js';
 
 export interface Shell {
+  readonly folder: string;
   /** Runs the line to its end, whatever that is. */
   readonly run: (line: string) => Promise<Finished>;
   /** Runs the line and gives what it printed; throws when it failed. */
   readonly read: (line: string) => Promise<string>;
+  /** Starts a line that does not end by itself. */
+  readonly start: (line: string) => TestProcess;
   readonly close: () => void;
 }
 
-/** A shell that finds `program` under `name` and talks to the test file's Temporal namespace. */
-export function openShell(name: string, program: string): Shell {
+/**
+ * A shell that finds each program under its name and talks to the test file's Temporal namespace. Its
+ * working folder is a new one.
+ */
+export function openShell(
+  programs: Readonly<Record<string, string>>,
+  more: NodeJS.ProcessEnv = {},
+): Shell {
   const folder = mkdtempSync(join(tmpdir(), 'closehaul-shell-'));
-  symlinkSync(program, join(folder, name));
+  for (const [name, program] of Object.entries(programs)) symlinkSync(program, join(folder, name));
   const env = {
+    ...more,
     PATH: `${folder}:/usr/bin:/bin`,
     HOME: folder,
     // The one is read by tctl, the other by temporal.
@@ -30,7 +40,9 @@ export function openShell(name: string, program: string): Shell {
   const run = (line: string): Promise<Finished> =>
     startProcess('/bin/sh', ['-c', line], { env, workingFolder: folder }).finished;
   return {
-    run,
+    ...{ folder, run },
+    start: (line) =>
+      startProcess('/bin/sh', ['-c', `exec ${line}`], { env, workingFolder: folder }),
     async read(line) {
       const { exitCode, stdout, stderr } = await run(line);
       if (exitCode !== 0) throw new Error(`"${line}" ended with ${exitCode}: ${stdout}${stderr}`);

@@ -224,30 +224,6 @@ describe('a connection', () => {
     expect(rows[0]?.count).toBe([...sandbox.world.leads()].length);
   }, 150_000);
 
-  it('loses none of a hundred signals that come at once', async () => {
-    const handle = await startConnection(client, { name: 'Signals' });
-    await untilStatus(handle, 'up to date', isSettled);
-
-    await Promise.all(
-      Array.from({ length: 100 }, (_, index) =>
-        handle.signal(SIGNALS.backfill, { from: '2026-10-25', id: `job-${index % 20}` }),
-      ),
-    );
-
-    const answer = await untilStatus(
-      handle,
-      'all jobs are done',
-      ({ backfills }) =>
-        backfills.length >= 10 && backfills.every(({ status }) => status === 'done'),
-      120_000,
-    );
-    expect(answer.rejectedRequests).toEqual([]);
-    const { rows } = await database.pool.query<{ count: number }>(
-      `SELECT count(DISTINCT job) FROM closehaul.runs WHERE schema_name = 'signals' AND kind = 'backfill'`,
-    );
-    expect(rows[0]?.count).toBe(20);
-  }, 150_000);
-
   it('reads a table again that somebody dropped, by itself, while it goes on', async () => {
     const handle = await startConnection(client, { name: 'Dropped', startDate: '2025-11-01' });
     await untilStatus(handle, 'up to date', isSettled);
