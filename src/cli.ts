@@ -34,6 +34,7 @@ function buildProgram(setExitCode: (code: number) => void): Command {
     .showHelpAfterError(false);
   addStart(program);
   addOperations(program);
+  addReconcile(program, setExitCode);
   addWarehouse(program);
   addServers(program, setExitCode);
   for (const command of program.commands)
@@ -152,6 +153,25 @@ function addOperations(program: Command): void {
     .action(async (name: string, flags: { limit: string; json?: boolean }) => {
       const { runs } = await import('./commands/runs.js');
       await runs(readConfig(), name, Number.parseInt(flags.limit, 10) || 20, outputOf(flags));
+    });
+}
+
+/** Exit code of a command that ended well and found something incomplete. */
+const INCOMPLETE = 3;
+
+function addReconcile(program: Command, setExitCode: (code: number) => void): void {
+  program
+    .command('reconcile <name>')
+    .description(
+      'compares all that Close has with the tables, mends what differs, and waits for it',
+    )
+    .option('--streams <list>', 'comma list of streams (default: all)')
+    .option(...json)
+    .action(async (name: string, flags: { streams?: string; json?: boolean }) => {
+      const { reconcile } = await import('./commands/reconcile.js');
+      const streams = flags.streams?.split(',');
+      const isEqual = await reconcile(readConfig(), name, streams, outputOf(flags));
+      if (!isEqual) setExitCode(INCOMPLETE);
     });
 }
 

@@ -36,11 +36,13 @@ export const SIGNALS = {
   syncNow: 'syncNow',
   set: 'set',
   rebuild: 'rebuild',
+  reconcile: 'reconcile',
 } as const;
 
 export const STATUS_QUERY = 'status';
 export const REQUEST_BACKFILL_UPDATE = 'requestBackfill';
 export const REQUEST_REBUILD_UPDATE = 'requestRebuild';
+export const REQUEST_RECONCILE_UPDATE = 'requestReconcile';
 
 /**
  * What the list of workflows may be filtered by, where the server knows them: `closehaul doctor
@@ -67,6 +69,13 @@ export type BackfillInput =
 export interface RebuildInput {
   /** Layout of the new tables; default that of the old ones. */
   readonly layout?: string;
+}
+
+export interface ReconcileInput {
+  /** Default: all streams of the connection. */
+  readonly streams?: readonly string[];
+  /** The same id is the same reconciliation. */
+  readonly id?: string;
 }
 
 export interface SettingsInput {
@@ -107,6 +116,33 @@ export interface RebuildStatus {
   readonly problem: string | null;
 }
 
+export interface ReconcileStatus {
+  readonly id: string;
+  readonly status: 'queued' | 'running' | 'done' | 'incomplete';
+  /** Up to when what Close has is compared, ISO 8601. */
+  readonly startedAt: string | null;
+  readonly finishedAt: string | null;
+  /** What was found, stream by stream; empty before the end. */
+  readonly streams: readonly ReconciledStream[];
+  /** Why it is not complete, with the next step; null when nothing is amiss. */
+  readonly problem: string | null;
+}
+
+/** The counts of one stream, as `closehaul.reconciliations` keeps them. */
+export interface ReconciledStream {
+  readonly stream: string;
+  /** Records of Close that belong into the table; null where not all could be listed. */
+  readonly source: number | null;
+  /** Living records of the table before anything was mended. */
+  readonly warehouse: number;
+  readonly missing: number;
+  readonly outdated: number;
+  readonly vanished: number;
+  /** Differences that are still there. */
+  readonly unresolved: number;
+  readonly note: string | null;
+}
+
 export interface SyncResult {
   readonly kind: RunKind;
   readonly startedAt: string;
@@ -134,6 +170,8 @@ export interface StatusAnswer {
   readonly backfills: readonly BackfillStatus[];
   /** The last rebuild of the tables; null when there was none. */
   readonly rebuild: RebuildStatus | null;
+  /** The last reconciliation; null when there was none. */
+  readonly reconcile: ReconcileStatus | null;
   /** The last ten. */
   readonly rejectedRequests: readonly RejectedRequest[];
   readonly requests: RequestCounts;
@@ -166,6 +204,12 @@ export interface RebuildAnswer {
   readonly status: RebuildStatus['status'];
 }
 
+/** The answer of the update `requestReconcile`. */
+export interface ReconcileAnswer {
+  readonly id: string;
+  readonly status: ReconcileStatus['status'];
+}
+
 // What the activities take and give. Names and counts only: no key, no record, no position.
 
 export interface OpenInput {
@@ -188,8 +232,11 @@ export interface OpenResult {
   readonly knownStreams: readonly string[];
 }
 
-/** `rebuild`: the first sync of tables that are made anew beside the old ones. */
-export type RunKind = 'initial' | 'incremental' | 'backfill' | 'rebuild';
+/**
+ * `rebuild`: the first sync of tables that are made anew beside the old ones. `reconcile`: what Close
+ * has is compared with the tables.
+ */
+export type RunKind = 'initial' | 'incremental' | 'backfill' | 'rebuild' | 'reconcile';
 
 export interface RebuildTask {
   readonly schema: string;
@@ -302,6 +349,10 @@ export interface RunResult {
   readonly streams: readonly StreamResult[];
   /** Backfills that the database wants, since somebody dropped rows with their table by hand. */
   readonly rereads?: readonly RereadWish[];
+  /** Id of the reconciliation that forgotten events ask for. */
+  readonly gap?: string | null;
+  /** Of a reconciliation: what it found. */
+  readonly reconciled?: readonly ReconciledStream[];
 }
 
 export interface RereadWish {

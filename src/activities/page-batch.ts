@@ -56,7 +56,7 @@ async function toBatch(
   context: BatchContext,
 ): Promise<ReadyPage['batch']> {
   const { ref, deps, selection } = context;
-  const { next, totalRecords, requests, pass, note, isSkipped } = page;
+  const { next, totalRecords, requests, pass, note, isSkipped, hasGap, census, settled } = page;
   const own = await denestFor(ref.stream, page.records, context);
   const effects: EffectBatch[] = [];
   for (const { stream, records, tombstones, closes } of page.effects ?? []) {
@@ -72,6 +72,9 @@ async function toBatch(
     ...(pass !== undefined && { pass }),
     ...(note !== undefined && { note }),
     ...(isSkipped !== undefined && { isSkipped }),
+    ...(hasGap !== undefined && { hasGap }),
+    ...(census !== undefined && { census }),
+    ...(settled !== undefined && { settled }),
   };
 }
 

@@ -4,6 +4,7 @@
  * the pages that are ahead, and nothing else.
  */
 export interface ReadAheadOptions {
+  /** 0: a page is made only when the one before it was worked on. */
   readonly pagesMax: number;
   readonly nowMs: () => number;
   /** Told when a page took so long to come that reading ahead is worth it. */
@@ -24,7 +25,7 @@ export async function* readAhead<T>(
 ): AsyncGenerator<T> {
   const { pagesMax, nowMs, onSlow, isEnding = () => false } = options;
   const pending: Promise<IteratorResult<T>>[] = [];
-  let aheadPages = 1;
+  let aheadPages = Math.min(1, pagesMax);
   let isFirst = true;
   const request = (): void => {
     const next = source.next();

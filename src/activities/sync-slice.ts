@@ -1,5 +1,6 @@
 import { Context } from '@temporalio/activity';
 import { LIVE_JOB, type SliceRef, type SlicesProgress } from '../contract.js';
+import { CENSUS } from '../core/slice.js';
 import { ClosehaulError } from '../errors.js';
 import { readCheckpoint } from '../postgres/checkpoints.js';
 import { readSelection } from '../postgres/connections.js';
@@ -9,6 +10,7 @@ import { streamOf, type ActivityDeps } from './deps.js';
 import { toFailure } from './failure.js';
 import { ready, received } from './page-batch.js';
 import { readAhead } from './read-ahead.js';
+import { reconcilePages } from './reconcile.js';
 import { SliceBox, type SliceFailure } from './slice-box.js';
 
 /** Pages fetched ahead at most: two hide a latency of three times the load. */
@@ -102,20 +104,21 @@ async function syncPages(ref: SliceRef, box: SliceBox, deps: ActivityDeps): Prom
   const source = await deps.provenSourceOf(ref.schema, lane, cancellationSignal);
 
   const { slice, position } = checkpoint;
-  const fetched = source.fetchPages(
-    slice,
-    position,
-    cancellationSignal,
-    selection.streams,
-    (versions) => storedVersions(pool, catalog, streamOf(deps, ref.stream), versions),
-  );
+  const isCensus = slice.part === CENSUS;
+  const fetched = isCensus
+    ? reconcilePages(ref, slice, position, source, deps, cancellationSignal)
+    : source.fetchPages(slice, position, cancellationSignal, selection.streams, (versions) =>
+        storedVersions(pool, catalog, streamOf(deps, ref.stream), versions),
+      );
   const { isEnding } = box;
+  const pagesMax = isCensus ? 0 : READ_AHEAD_PAGES_MAX;
   const pages = readAhead(received(fetched, deps.now), {
-    ...{ pagesMax: READ_AHEAD_PAGES_MAX, nowMs, onSlow: box.noteSlow, isEnding },
+    ...{ pagesMax, nowMs, onSlow: box.noteSlow, isEnding },
   });
   let { version } = checkpoint;
   // A page is de-nested while PostgreSQL takes the one before it.
-  for await (const { page, batch } of readAhead(ready(pages, context), { pagesMax: 1, nowMs })) {
+  const batches = readAhead(ready(pages, context), { pagesMax: Math.min(1, pagesMax), nowMs });
+  for await (const { page, batch } of batches) {
     const counts = await loadPage({ ...batch, version }, { pool, catalog, probe });
     await probe('page-committed');
 

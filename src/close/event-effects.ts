@@ -1,7 +1,7 @@
 import { addMillis, SECOND_MS, type Instant } from '../core/instant.js';
 import type { Effect, Page, StoredVersions, Tombstone } from '../core/ports.js';
 import { isJsonRecord, type JsonRecord } from '../core/record.js';
-import { isAbsent } from './absent.js';
+import { isAbsent, isRefused } from './absent.js';
 import { readItem } from './fan-out-pages.js';
 import { clockOf, fetchListPage, fieldText, type CloseList } from './list-page.js';
 import { itemPath, type ClosePart, type CloseStream, type ItemPath } from './stream-part.js';
@@ -47,6 +47,8 @@ const CLOCKS_APART_MS = 10 * SECOND_MS;
 export class EventEffects {
   /** By object type. */
   private readonly targets = new Map<string, [Target, ItemPath | null][]>();
+  /** By object type too: what holds copies of the object, and the field that names it. */
+  private readonly holders = new Map<string, [Target, string][]>();
 
   constructor(private readonly options: EventEffectsOptions) {
     const { streams, wanted } = options;
@@ -56,6 +58,9 @@ export class EventEffects {
         const target = { stream, part };
         for (const [type, item] of Object.entries(part.follows?.types ?? {})) {
           this.targets.set(type, [...(this.targets.get(type) ?? []), [target, item]]);
+        }
+        for (const [type, field] of Object.entries(part.follows?.holds ?? {})) {
+          this.holders.set(type, [...(this.holders.get(type) ?? []), [target, field]]);
         }
       }
     }
@@ -74,10 +79,19 @@ export class EventEffects {
     const wanted = new Map<Target, Wanted>();
     const lists = new Set<string>();
     const events = await this.untold(page, overlapEnd);
+    const want = (target: Target, key: string, item: ItemPath | null): void => {
+      wanted.set(target, (wanted.get(target) ?? new Map<string, ItemPath | null>()).set(key, item));
+    };
     for (const event of events) {
       const key = event['object_id'];
       if (typeof key !== 'string' || key === '') continue;
-      for (const [target, item] of this.targetsOf(fieldText(event, 'object_type'))) {
+      const type = fieldText(event, 'object_type');
+      for (const [target, field] of ofType(this.holders, type)) {
+        const holder = holderIn(event, field);
+        const [item = null] = Object.values(target.part.follows?.types ?? {});
+        if (holder !== undefined) want(target, holder, item);
+      }
+      for (const [target, item] of ofType(this.targets, type)) {
         const { stream, part } = target;
         if (event['action'] === 'deleted') {
           const ofStream = tombstones.get(stream.name) ?? new Map<string, Tombstone>();
@@ -85,10 +99,7 @@ export class EventEffects {
         } else if (part.follows?.by === 'list') {
           lists.add(`${stream.name}.${part.name}`);
         } else if (part.follows?.by === 'id' || !hasMovedClock(event, stream, this.options.log)) {
-          wanted.set(
-            target,
-            (wanted.get(target) ?? new Map<string, ItemPath | null>()).set(key, item),
-          );
+          want(target, key, item);
         }
       }
     }
@@ -134,11 +145,6 @@ export class EventEffects {
     if (stored === undefined || versions.size === 0) return page;
     const told = await stored(versions);
     return page.filter((event) => !told.has(fieldText(event, 'id')));
-  }
-
-  private targetsOf(type: string): readonly [Target, ItemPath | null][] {
-    const kind = `${type.split('.')[0]}.*`;
-    return this.targets.get(type) ?? this.targets.get(kind) ?? [];
   }
 
   private async read(target: Target, wanted: Wanted) {
@@ -191,8 +197,16 @@ export class EventEffects {
   }
 }
 
-function isRefused(error: unknown): boolean {
-  return error instanceof Error && 'code' in error && error.code === 'CLOSE_BAD_REQUEST';
+/** Of the type itself, else of any of its kind: `task.*`. */
+function ofType<Found>(byType: ReadonlyMap<string, Found[]>, type: string): readonly Found[] {
+  return byType.get(type) ?? byType.get(`${type.split('.')[0]}.*`) ?? [];
+}
+
+/** The event of a delete has the object only as it was. */
+function holderIn(event: JsonRecord, field: string): string | undefined {
+  const places = [event, event['data'], event['previous_data']].filter(isJsonRecord);
+  const values = places.map((place) => place[field]);
+  return values.find((value): value is string => typeof value === 'string' && value !== '');
 }
 
 function isSomething({ records, tombstones }: Effect): boolean {

@@ -86,7 +86,7 @@ export async function* eventPages(
     yield {
       ...{ records, next: isDone ? null : state, totalRecords: null },
       ...{ requests: answer.requests + told.requests, effects: told.effects },
-      ...(isDone && note !== undefined && { note }),
+      ...(isDone && note !== undefined && { note, hasGap: true }),
     };
     if (isDone) return;
   }
@@ -107,7 +107,7 @@ async function* listsAgain(
     yield {
       ...{ records: [], totalRecords: null, ...again },
       next: lists.length === 0 ? null : { ...state, lists },
-      ...(lists.length === 0 && note !== undefined && { note }),
+      ...(lists.length === 0 && note !== undefined && { note, hasGap: true }),
     };
   }
 }
@@ -181,8 +181,8 @@ function advance(
 
 function expiredNote(list: CloseList, slice: Slice, kept: Instant): string {
   const message =
-    `Close has forgotten its events before ${kept}; deletes from ${slice.from} to then may be missing. ` +
-    'Signal "backfill" from that time for changed activities; deletes of that time are not seen.';
+    `Close has forgotten its events before ${kept}; what was deleted or changed from ${slice.from} to ` +
+    'then is found by comparing all that Close has, as "closehaul reconcile" does. That begins by itself.';
   list.warn({ code: 'CLOSE_EVENTS_EXPIRED', path: list.path, message });
   return message;
 }

@@ -120,7 +120,7 @@ function floorToMillisecond(instant: Instant): Instant {
 
 async function readWanted(list: CloseList, part: SearchPart, rows: readonly JsonRecord[]) {
   const { without } = part;
-  if (without === undefined) return { records: rows, requests: 0 };
+  if (without === undefined) return { records: rows.map(withoutSearchFields), requests: 0 };
   const records: JsonRecord[] = [];
   let requests = 0;
   for (const row of rows) {
@@ -130,6 +130,11 @@ async function readWanted(list: CloseList, part: SearchPart, rows: readonly Json
     requests += item.requests;
   }
   return { records, requests };
+}
+
+/** The search says of each row what it is; read by its id, the same record does not. */
+function withoutSearchFields(row: JsonRecord): JsonRecord {
+  return Object.fromEntries(Object.entries(row).filter(([field]) => field !== '__object_type'));
 }
 
 function tooDense(list: CloseList, { anchor }: SearchState): ClosehaulError {

@@ -1,9 +1,12 @@
 import type { Identity, Page, Source, StoredVersions } from '../core/ports.js';
 import { isJsonRecord, type JsonRecord, type JsonValue } from '../core/record.js';
+import { CENSUS } from '../core/slice.js';
 import type { Position, Slice } from '../core/stream.js';
 import { ClosehaulError } from '../errors.js';
 import type { CloseClient } from './client.js';
 import { isAbsent } from './absent.js';
+import { recordsByKey } from './by-key.js';
+import { censusPages } from './census.js';
 import { fetchCustomFields } from './custom-fields.js';
 import type { Warn } from './list-page.js';
 import { PartReader } from './part-reader.js';
@@ -64,8 +67,20 @@ export function createCloseSource(options: CloseSourceOptions): Source {
     identify: (signal) => identify(client, signal),
     customFields: (family, signal) => fetchCustomFields(client, family, signal),
     fetchPages,
+    fetchCensus: (slice, position, signal) => {
+      const stream = findStream(streams, slice.stream, slice.part);
+      const reading = { signal, effectsOn: NO_EFFECTS };
+      return censusPages(stream, slice, position, {
+        warn,
+        pages: (part, ofPart, inner) => reader.pages(stream, part, ofPart, inner, reading),
+      });
+    },
+    fetchByKey: (name, keys, signal) =>
+      recordsByKey({ client, signal }, findStream(streams, name, CENSUS), keys),
   };
 }
+
+const NO_EFFECTS: ReadonlySet<string> = new Set();
 
 /**
  * `GET /me/`: `{id, organizations: [{id}], memberships: [{organization_id}]}` (recorded 2026-06). A
@@ -101,12 +116,20 @@ function findPart(
   streams: readonly CloseStream[],
   slice: Slice,
 ): { readonly stream: CloseStream; readonly part: ClosePart } {
-  const stream = streams.find(({ name }) => name === slice.stream);
-  const part = stream?.parts.find(({ name }) => name === slice.part);
-  if (stream === undefined || part === undefined) {
-    throw new ClosehaulError('CLOSE_STREAM_UNKNOWN', { stream: slice.stream, part: slice.part });
-  }
+  const stream = findStream(streams, slice.stream, slice.part);
+  const part = stream.parts.find(({ name }) => name === slice.part);
+  if (part === undefined) throw unknownStream(slice.stream, slice.part);
   return { stream, part };
+}
+
+function findStream(streams: readonly CloseStream[], name: string, part: string): CloseStream {
+  const stream = streams.find((each) => each.name === name);
+  if (stream === undefined) throw unknownStream(name, part);
+  return stream;
+}
+
+function unknownStream(stream: string, part: string): ClosehaulError {
+  return new ClosehaulError('CLOSE_STREAM_UNKNOWN', { stream, part });
 }
 
 function firstOf(value: JsonValue | undefined): JsonRecord | undefined {

@@ -91,6 +91,11 @@ export interface Followed {
   readonly by: 'clock' | 'id' | 'list';
   /** Object types of the log, with the path of one such record; `task.*` is any type of task. */
   readonly types: Readonly<Record<string, ItemPath | null>>;
+  /**
+   * Object types of which a record holds copies, though its own clock does not move with them. The
+   * field of the event, or of the object in it, names the record: it is read again by its id.
+   */
+  readonly holds?: Readonly<Record<string, string>>;
   /** A list that takes `id__in`: many records in one request. */
   readonly batch?: { readonly path: ClosePath; readonly params?: QueryParams };
 }

@@ -49,7 +49,12 @@ export const CLOSE_STREAMS: readonly CloseStream[] = [
         method: 'keyset',
         isOptional: false,
         carries: { stream: 'contacts', field: 'contacts', closes: 'lead' },
-        follows: { by: 'clock', types: { lead: '/lead/:id/' } },
+        follows: {
+          by: 'clock',
+          types: { lead: '/lead/:id/' },
+          // No edit of these moves its lead's clock.
+          holds: { opportunity: 'lead_id', 'task.*': 'lead_id' },
+        },
       },
     ],
   },
@@ -78,6 +83,7 @@ export const CLOSE_STREAMS: readonly CloseStream[] = [
         follows: {
           by: 'id',
           types: { 'activity.email_thread': '/activity/emailthread/:id/' },
+          holds: { 'activity.email': 'thread_id' },
           batch: { path: '/activity/emailthread/' },
         },
       },
@@ -340,6 +346,7 @@ export const CLOSE_STREAMS: readonly CloseStream[] = [
   },
   {
     name: 'event_log',
+    isLog: true,
     loading: 'append',
     key: 'id',
     versionField: 'date_updated',

@@ -82,6 +82,14 @@ function statusText(status: StatusAnswer): string {
     lines.push(`  rebuild to layout ${layout}: ${state}, ${number(records)} records`);
     if (problem !== null) lines.push(`    ${problem}`);
   }
+  if (status.reconcile !== null) {
+    const { id, status: state, streams, problem } = status.reconcile;
+    const found = streams.map(({ missing, outdated, vanished }) => missing + outdated + vanished);
+    const sum = (counts: readonly number[]): string => number(counts.reduce((a, b) => a + b, 0));
+    const left = sum(streams.map(({ unresolved }) => unresolved));
+    lines.push(`  reconciliation ${id}: ${state}, ${sum(found)} differences found, ${left} left`);
+    if (problem !== null) lines.push(`    ${problem}`);
+  }
   for (const { request, reason, at } of status.rejectedRequests) {
     lines.push(`  rejected ${request} at ${at.slice(0, 19)}Z: ${reason}`);
   }
@@ -126,7 +134,7 @@ export async function rebuild(
 const UPDATE_TIMEOUT_MS = 30_000;
 
 /** Asks a connection by an update, which answers. Throws USAGE with the reason of a refusal. */
-async function ask<Answer>(
+export async function ask<Answer>(
   client: Client,
   name: string,
   update: string,

@@ -24,6 +24,33 @@ export interface Page {
   readonly note?: string;
   /** Nothing could be read, so the bookmark stays; the next sync tries again. */
   readonly isSkipped?: boolean;
+  /** Events were forgotten before they were read: only a census finds what they told. */
+  readonly hasGap?: boolean;
+  /** In a census: what is there, whether or not `records` has it whole. */
+  readonly census?: CensusPage;
+  /** In a reconciliation: the differences that this page settles. */
+  readonly settled?: Settled;
+}
+
+export interface CensusPage {
+  readonly present: readonly Present[];
+  /** On the last page: whether all that there is was told. What is absent vanished only then. */
+  readonly end?: 'whole' | 'part';
+}
+
+/** A record that is there, told without the rest of it. */
+export interface Present {
+  readonly key: string;
+  /** Null where all records of the stream are wanted, whatever their date. */
+  readonly clock: Instant | null;
+  readonly version: Instant | null;
+}
+
+export interface Settled {
+  /** Keys whose record is among the page's. */
+  readonly read: readonly string[];
+  /** Keys that the source has no record of, though nobody told of a delete. */
+  readonly gone: readonly string[];
 }
 
 /** Records and deletes of another stream than the page's own. */
@@ -60,6 +87,8 @@ export interface SourceStream extends StreamShape {
   readonly parts: readonly SourcePart[];
   /** The stream whose pages bring its records along: while that is read, this one waits. */
   readonly carriedBy?: string;
+  /** A log: nothing of it changes or vanishes, so there is nothing to compare. */
+  readonly isLog?: boolean;
 }
 
 export interface SourcePart {
@@ -123,6 +152,26 @@ export interface Source {
     effectsOn?: ReadonlySet<string>,
     stored?: StoredVersions,
   ): AsyncGenerator<Page>;
+  /**
+   * Tells all records of a stream from `slice.from` on, up to now: the keys, or the whole records
+   * where there is no shorter form. Yields at least one page; the last has `next: null`, an `end`,
+   * and a note where something could not be read.
+   */
+  fetchCensus(slice: Slice, position: Position | null, signal: AbortSignal): AsyncGenerator<Page>;
+  /**
+   * Records by their keys. A key that is neither read nor gone could not be asked for. Undefined for
+   * a stream whose records cannot be had one by one.
+   */
+  fetchByKey(
+    stream: string,
+    keys: readonly string[],
+    signal: AbortSignal,
+  ): Promise<ByKey | undefined>;
+}
+
+export interface ByKey extends Settled {
+  readonly records: readonly JsonRecord[];
+  readonly requests: number;
 }
 
 /** Live: what changed since the last sync. History: initial syncs, backfills, rebuilds. */

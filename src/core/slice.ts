@@ -72,6 +72,14 @@ export function historySlices(
   });
 }
 
+/** The part that the slice of a census is called by; it is made of all the parts of its stream. */
+export const CENSUS = 'census';
+
+/** The one slice of a census: all that the connection ever read of the stream, up to the future. */
+export function censusSlice(stream: SourceStream, from: Instant, now: Instant): Slice {
+  return { stream: stream.name, part: CENSUS, from, to: later(now, from) };
+}
+
 /** Close's own advice for its event log (docs, resources/events): the latest five minutes again. */
 const EVENT_OVERLAP_MS = 5 * MINUTE_MS;
 

@@ -34,6 +34,7 @@ export function sliceWords({ stream, slice }: SliceName): string {
   const [, part, from = '', to = ''] = /^(.+?):(\d{4}-[^/]+)\/(.+)$/.exec(slice) ?? [];
   if (part === undefined) return `${stream} ${slice}`;
   if (part === 'list') return `${stream}, the whole list`;
+  if (part === 'census') return `${stream}, all that there is`;
   const [fromDay, toDay] = [from.slice(0, 10), to.slice(0, 10)];
   if (to.startsWith('9999')) return `${stream} ${fromDay} on (${part})`;
   const range =

@@ -33,6 +33,10 @@ export interface Counts {
   readonly rows: number;
 }
 
+export const NO_COUNTS: Counts = {
+  ...{ fetched: 0, inserted: 0, updated: 0, unchanged: 0, stale: 0, rejected: 0, rows: 0 },
+};
+
 export function addCounts(a: Counts, b: Counts): Counts {
   return {
     fetched: a.fetched + b.fetched,
@@ -126,6 +130,8 @@ export interface Advance {
   readonly note: string | null;
   /** The part could not be read, so its bookmark stays. */
   readonly isSkipped: boolean;
+  /** Events were forgotten before they were read. */
+  readonly hasGap: boolean;
 }
 
 /** Moves the checkpoint by one page, and the bookmark when this closes a slice of the live lane. */
@@ -167,10 +173,11 @@ export async function advance(client: pg.PoolClient, ref: SliceRef, move: Advanc
      UPDATE closehaul.bookmarks b
         SET bookmark = CASE WHEN c.is_skipped THEN b.bookmark
                             ELSE greatest(b.bookmark, c.bookmark_on_close) END,
-            read_at = now(), note = c.note, is_skipped = c.is_skipped
+            read_at = now(), note = c.note, is_skipped = c.is_skipped,
+            gap_at = CASE WHEN $8 THEN now() ELSE b.gap_at END
        FROM closed c
       WHERE b.schema_name = $1 AND b.stream = c.stream AND b.part = c.part`,
-    [...key(ref), JSON.stringify(move.closes), move.note, move.isSkipped],
+    [...key(ref), JSON.stringify(move.closes), move.note, move.isSkipped, move.hasGap],
   );
 }
 

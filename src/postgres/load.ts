@@ -1,7 +1,7 @@
 import type pg from 'pg';
 import type { Denested, Reject } from '../core/denest.js';
 import type { Instant } from '../core/instant.js';
-import type { CompletePass, Effect } from '../core/ports.js';
+import type { CensusPage, CompletePass, Effect, Settled } from '../core/ports.js';
 import type { Position } from '../core/stream.js';
 import { ClosehaulError } from '../errors.js';
 import type { Catalog, Names } from './catalog.js';
@@ -9,6 +9,7 @@ import {
   addCounts,
   addEffectCounts,
   advance,
+  NO_COUNTS,
   takeFence,
   type Counts,
   type Fence,
@@ -16,10 +17,18 @@ import {
 } from './checkpoints.js';
 import { PageWriter } from './page-writer.js';
 import { inTransaction } from './pool.js';
+import { compare, conclude, keepPresent, settle } from './reconciliations.js';
 import { takeRejects, writeRejects, type KeptReject } from './rejects.js';
 import { databaseError, isMissingObject, isRecordFault, sqlstateOf } from './sqlstate.js';
 import * as sql from './statements.js';
-import { bury, buryAbsent, holdStreams, judge, type TombstoneContext } from './tombstones.js';
+import {
+  bury,
+  buryAbsent,
+  buryGone,
+  holdStreams,
+  judge,
+  type TombstoneContext,
+} from './tombstones.js';
 
 /**
  * Loads one page: its rows, the rows of its subtables, its rejects, what it tells of other streams and
@@ -39,6 +48,9 @@ export interface Batch extends RecordBatch {
   readonly pass?: CompletePass;
   readonly note?: string;
   readonly isSkipped?: boolean;
+  readonly hasGap?: boolean;
+  readonly census?: CensusPage;
+  readonly settled?: Settled;
   /** Rejects that these records come from; they are taken away in the same transaction. */
   readonly retried?: readonly KeptReject[];
 }
@@ -99,13 +111,19 @@ export async function loadPage(batch: Batch, deps: LoadDeps): Promise<Counts> {
   }
 }
 
-function locksOf({ ref, effects = [], pass }: Batch): ReadonlyMap<string, 'shared' | 'alone'> {
+function locksOf({
+  ref,
+  effects = [],
+  pass,
+  settled,
+}: Batch): ReadonlyMap<string, 'shared' | 'alone'> {
   const locks = new Map<string, 'shared' | 'alone'>();
   for (const { stream, tombstones } of effects) {
     if (tombstones.length > 0) locks.set(stream, 'alone');
     else if (!locks.has(stream)) locks.set(stream, 'shared');
   }
-  return locks.set(ref.stream, pass === undefined ? (locks.get(ref.stream) ?? 'shared') : 'alone');
+  const isAlone = pass !== undefined || settled !== undefined;
+  return locks.set(ref.stream, isAlone ? 'alone' : (locks.get(ref.stream) ?? 'shared'));
 }
 
 async function makeRoomForAll(batch: Batch, catalog: Catalog): Promise<Batch> {
@@ -187,6 +205,7 @@ async function writePage(
     const buried = await buryAbsent(tombstoneContext(writes, ref.stream), pass);
     counts = addCounts(counts, countBuried(buried.marked, buried));
   }
+  counts = addCounts(counts, await reconcile(writes));
   await advance(client, ref, {
     position: batch.next,
     isDone: batch.next === null,
@@ -198,9 +217,27 @@ async function writePage(
     ),
     note: batch.note ?? null,
     isSkipped: batch.isSkipped ?? false,
+    hasGap: batch.hasGap ?? false,
   });
   await probe('checkpoint-moved');
   return counts;
+}
+
+/** What a page of a reconciliation says: of what there is, or of what was found to differ. */
+async function reconcile(writes: PageWrites): Promise<Counts> {
+  const { client, batch } = writes;
+  const { census, settled, ref, receivedAt, note = null } = batch;
+  const context = tombstoneContext(writes, ref.stream);
+  const place = { client, ref, root: context.root };
+  if (census !== undefined) {
+    await keepPresent(place, census.present);
+    if (census.end !== undefined) await compare(place, census.end, note);
+  }
+  if (settled === undefined) return NO_COUNTS;
+  const buried = await buryGone(context, settled.gone, receivedAt);
+  await settle(place, settled);
+  if (batch.next === null) await conclude(place);
+  return countBuried(buried.marked, buried);
 }
 
 /** Writes the records of one stream, and its rejects. */

@@ -10,7 +10,7 @@ import { takeNames } from './statements.js';
 export const READER_ROLE = 'closehaul_reader';
 
 /** The views of schema `closehaul` that people may read; all else in it is private. */
-const PUBLIC_VIEWS = ['sync_status', 'runs', 'run_streams'];
+const PUBLIC_VIEWS = ['sync_status', 'runs', 'run_streams', 'reconciliations'];
 
 /**
  * Makes the role where it is missing and lets it read `schema`. False when this database role may

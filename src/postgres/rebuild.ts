@@ -172,7 +172,7 @@ async function makeAgain(
   return [...left];
 }
 
-/** All state of the old tables goes but the runs; that of the new ones takes the connection's name. */
+/** All state of the old tables goes but the runs and reconciliations; that of the new ones takes the connection's name. */
 async function moveState(
   client: pg.PoolClient,
   schema: string,
@@ -187,7 +187,12 @@ async function moveState(
       WHERE old.schema_name = $1 AND shadow.schema_name = $2`,
     [...both, left],
   );
-  await client.query('UPDATE closehaul.runs SET schema_name = $2 WHERE schema_name = $1', both);
+  for (const kept of ['runs', 'reconciliations']) {
+    await client.query(
+      `UPDATE closehaul.${kept} SET schema_name = $2 WHERE schema_name = $1`,
+      both,
+    );
+  }
   await client.query('DELETE FROM closehaul.connections WHERE schema_name = $1', [schema]);
   await client.query(
     'UPDATE closehaul.connections SET schema_name = $1 WHERE schema_name = $2',

@@ -13,8 +13,8 @@ export interface RunRef {
   readonly job: string;
   /** One execution of a job; what `closehaul.runs` lists. */
   readonly run: string;
-  /** `retry` loads rejects again; it says nothing of how complete a stream is. */
-  readonly kind: 'initial' | 'incremental' | 'backfill' | 'rebuild' | 'retry';
+  /** `retry` loads rejects again, `reconcile` compares: neither says how complete a stream is. */
+  readonly kind: 'initial' | 'incremental' | 'backfill' | 'rebuild' | 'reconcile' | 'retry';
 }
 
 /**
@@ -143,7 +143,7 @@ async function storeCounts(
     ],
   );
   const isComplete = counts.is_complete && problem === undefined;
-  if (ref.kind === 'retry') {
+  if (ref.kind === 'retry' || ref.kind === 'reconcile') {
     await client.query(
       'UPDATE closehaul.streams SET rows = rows + $3 WHERE schema_name = $1 AND stream = $2',
       [ref.schema, counts.stream, counts.inserted],

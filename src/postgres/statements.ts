@@ -190,14 +190,15 @@ export function mergeRoots(table: TableShape, columns: readonly PlacedColumn[]):
 function onConflict(table: TableShape, names: readonly string[]): string {
   const key = quote(table.keyColumn);
   if (table.loading === 'append') return `ON CONFLICT (${key}, ${RECORD_HASH}) DO NOTHING`;
-  const version = quote(table.versionColumn ?? '_sdc_received_at');
+  const received = '_sdc_received_at';
+  const version = quote(table.versionColumn ?? received);
   const assignments = names
     .filter((name) => name !== table.keyColumn)
     .map((name) => `${quote(name)} = excluded.${quote(name)}`);
-  // Newer wins.
+  // Newer wins; of equal ones, which differ in what no clock shows, the one that was received later.
   return (
     `ON CONFLICT (${key}) DO UPDATE SET ${assignments.join(', ')}\n` +
-    `WHERE coalesce(excluded.${version} >= t.${version}, t.${version} IS NULL)`
+    `WHERE coalesce((excluded.${version}, excluded.${received}) >= (t.${version}, t.${received}), t.${version} IS NULL)`
   );
 }
 

@@ -84,13 +84,32 @@ export async function buryAbsent(
   context: TombstoneContext,
   pass: CompletePass,
 ): Promise<{ marked: number; rows: number }> {
+  return buryWithout(context, '<> ALL', pass.keys, pass.startedAt);
+}
+
+/** What Close was asked for by its key, and has none of, is gone. */
+export async function buryGone(
+  context: TombstoneContext,
+  keys: readonly string[],
+  askedAt: Instant,
+): Promise<{ marked: number; rows: number }> {
+  return buryWithout(context, '= ANY', keys, askedAt);
+}
+
+/** Deletes that nobody told of; what is marked already keeps what is known of its delete. */
+async function buryWithout(
+  context: TombstoneContext,
+  which: '<> ALL' | '= ANY',
+  of: readonly string[],
+  at: Instant,
+): Promise<{ marked: number; rows: number }> {
   const { client, schema, stream, root } = context;
   if (root === undefined) return NOTHING_MARKED;
   const key = `t.${quote(root.keyColumn)}`;
   const { rows } = await client.query<{ key: string }>(
-    `SELECT ${key} AS key FROM ${qualified(root.schema, root.name)} t
-      WHERE ${key} <> ALL($1::text[]) AND t._sdc_deleted_at IS NULL AND t._sdc_received_at < $2`,
-    [pass.keys, pass.startedAt],
+    `SELECT DISTINCT ${key} AS key FROM ${qualified(root.schema, root.name)} t
+      WHERE ${key} ${which} ($1::text[]) AND t._sdc_deleted_at IS NULL AND t._sdc_received_at < $2`,
+    [of, at],
   );
   const keys = rows.map((row) => row.key);
   if (keys.length === 0) return NOTHING_MARKED;
@@ -99,7 +118,7 @@ export async function buryAbsent(
      SELECT $1, $2, key, $4, true FROM unnest($3::text[]) AS key
      ON CONFLICT (schema_name, stream, key) DO UPDATE
        SET deleted_at = excluded.deleted_at, deleted_by = NULL, merged_into = NULL, is_absence = true`,
-    [schema, stream, keys, pass.startedAt],
+    [schema, stream, keys, at],
   );
   return mark(context, keys);
 }

@@ -4,6 +4,7 @@ import type {
   OpenResult,
   ProgressReport,
   RebuildStatus,
+  ReconcileStatus,
   RereadWish,
   RejectedRequest,
   RequestCounts,
@@ -21,6 +22,7 @@ import type { CheckedConnection } from '../core/connection-request.js';
 import { selectStreams } from '../core/stream-selection.js';
 import { nextStart, parseAnchor, parseEvery } from '../core/schedule.js';
 import { changeRebuild, newRebuild, type RebuildState } from './rebuild-state.js';
+import { requestReconcile, type ReconcileState } from './reconcile-state.js';
 
 /**
  * What a connection wants and what it does, and nothing of Temporal: it can be read, tested and
@@ -62,6 +64,7 @@ export interface ConnectionState {
   streams: readonly StreamStatus[];
   backfills: readonly BackfillJob[];
   rebuild: RebuildState | null;
+  reconcile: ReconcileState | null;
   rejectedRequests: readonly RejectedRequest[];
   requests: RequestCounts;
   /** Goes up with every change that a waiting lane must look at. */
@@ -92,7 +95,7 @@ export function newState(
     ...{ historical: 'pending', isLiveRunning: false, isSyncAsked: false },
     ...{ previousStartMs: nowMs, nextStartMs: nowMs, slotsSkipped: 0, syncsCompleted: 0 },
     ...{ lastSync: null, syncedThrough: null, searchAttributes: null },
-    ...{ streams: [], backfills: [], rebuild: null, rejectedRequests: [] },
+    ...{ streams: [], backfills: [], rebuild: null, reconcile: null, rejectedRequests: [] },
     requests: { accepted: 0, rejected: 0 },
     revision: 0,
   };
@@ -144,6 +147,7 @@ export function statusAnswer(state: ConnectionState): StatusAnswer {
       ...{ id, from, to, streams: names, status: job, records },
     })),
     rebuild: shownRebuild(state),
+    reconcile: shownReconcile(state),
     rejectedRequests: state.rejectedRequests,
     requests: state.requests,
     problem: problemOf(state, failing),
@@ -163,6 +167,12 @@ function shownRebuild({ rebuild }: ConnectionState): RebuildStatus | null {
   if (rebuild === null) return null;
   const { layout, status, records, problem } = rebuild;
   return { layout, status, records, problem };
+}
+
+function shownReconcile({ reconcile }: ConnectionState): ReconcileStatus | null {
+  if (reconcile === null) return null;
+  const { id, status, startedAt, finishedAt, streams, problem } = reconcile;
+  return { id, status, startedAt, finishedAt, streams, problem };
 }
 
 function problemOf(state: ConnectionState, failing: StreamStatus | undefined): string | null {
@@ -295,10 +305,20 @@ export function addProgress(state: ConnectionState, progress: ProgressReport): v
 
 export function addResult(state: ConnectionState, kind: RunKind, result: RunResult): void {
   addRereads(state, result.rereads ?? []);
+  // Of a gap that is known already, the request finds its reconciliation.
+  if (typeof result.gap === 'string') requestReconcile(state, { id: result.gap }, result.gap);
   state.stalledJob = null;
   if (kind === 'rebuild') {
     const records = Math.max(result.records, state.rebuild?.records ?? 0);
     changeRebuild(state, { records });
+    return;
+  }
+  if (kind === 'reconcile') {
+    const rows = new Map(result.streams.map(({ name, totalRows }) => [name, totalRows]));
+    state.streams = state.streams.map((stream) => ({
+      ...stream,
+      rows: rows.get(stream.name) ?? stream.rows,
+    }));
     return;
   }
   state.syncProblem = null;

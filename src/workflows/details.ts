@@ -1,4 +1,4 @@
-import type { SliceRef, StatusAnswer, StreamStatus } from '../contract.js';
+import type { ReconcileStatus, SliceRef, StatusAnswer, StreamStatus } from '../contract.js';
 import { duration, minuteOf, number, sliceWords } from '../core/words.js';
 
 /**
@@ -33,11 +33,19 @@ export function currentDetails(answer: StatusAnswer, nowMs: number): string {
     paragraphs.push(`Rebuild to layout ${layout}: ${state}, ${number(records)} records`);
     if (rebuild.problem !== null) paragraphs.push(`> ${oneLine(rebuild.problem)}`);
   }
+  if (answer.reconcile !== null) paragraphs.push(...reconcileLines(answer.reconcile));
   const refused = answer.rejectedRequests.map(
     ({ request, reason, at }) => `Refused ${request} at ${at.slice(11, 19)} UTC: ${reason}`,
   );
   if (refused.length > 0) paragraphs.push(list(refused.reverse()));
   return paragraphs.join('\n\n');
+}
+
+function reconcileLines({ id, status, streams, problem }: ReconcileStatus): readonly string[] {
+  const found = streams.map(({ missing, outdated, vanished }) => missing + outdated + vanished);
+  const differences = found.reduce((sum, count) => sum + count, 0);
+  const line = `Reconciliation ${id}: ${status}, ${number(differences)} differences found`;
+  return problem === null ? [line] : [line, `> ${oneLine(problem)}`];
 }
 
 /** Those with trouble first, then the largest; the others in one line. */

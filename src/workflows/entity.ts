@@ -29,6 +29,7 @@ import {
 } from './options.js';
 import { workOnRebuild, type Ended } from './rebuild.js';
 import { changeRebuild, rebuildDueMs, retryRebuild } from './rebuild-state.js';
+import { beginReconcile, endReconcile, reconcileDueMs, retryReconcile } from './reconcile-state.js';
 import { failureOf, recoveryOf } from './sync-failure.js';
 import { childSummary, makeVisible, rememberConnection } from './visible.js';
 
@@ -54,7 +55,11 @@ export class Entity {
     state.rebuild ??= null;
     state.requests ??= { accepted: 0, rejected: 0 };
     state.syncedThrough ??= null;
+    state.reconcile ??= null;
     if (state.rebuild?.status === 'running') changeRebuild(state, { status: 'queued' });
+    if (state.reconcile?.status === 'running') {
+      state.reconcile = { ...state.reconcile, status: 'queued' };
+    }
     for (const { id, status } of state.backfills) {
       if (status === 'running')
         state.backfills = updateJob(state.backfills, id, { status: 'queued' });
@@ -91,6 +96,7 @@ export class Entity {
   resume(): void {
     const { historical, backfills } = this.state;
     retryRebuild(this.state);
+    retryReconcile(this.state);
     this.change({
       isPaused: false,
       resumeAsked: true,
@@ -218,6 +224,7 @@ export class Entity {
       if (!this.canRead()) await this.wait();
       else if (state.historical === 'pending' || isDue) await this.runInitial();
       else if ((rebuildDueMs(state) ?? Infinity) <= nowMs) await workOnRebuild(this);
+      else if ((reconcileDueMs(state) ?? Infinity) <= nowMs) await this.runReconcile();
       else if (job !== undefined) await this.runBackfill(job);
       else {
         const parkedMs = this.parkedMs(nowMs);
@@ -234,8 +241,9 @@ export class Entity {
       status === 'incomplete' && retryAtMs !== null ? [retryAtMs] : [],
     );
     if (historical === 'incomplete') dueMs.push(historyRetryAtMs);
-    const rebuildMs = rebuildDueMs(this.state);
-    if (rebuildMs !== undefined) dueMs.push(rebuildMs);
+    for (const otherMs of [rebuildDueMs(this.state), reconcileDueMs(this.state)]) {
+      if (otherMs !== undefined) dueMs.push(otherMs);
+    }
     return dueMs.length === 0 ? undefined : Math.min(...dueMs) - nowMs;
   }
 
@@ -271,6 +279,15 @@ export class Entity {
     const status =
       outcome === 'stopped' ? 'queued' : outcome === 'complete' ? 'done' : 'incomplete';
     set({ status, retryAtMs: status === 'incomplete' ? Date.now() + PARKED_RETRY_MS : null });
+  }
+
+  private async runReconcile(): Promise<void> {
+    const { state } = this;
+    const { job, ...range } = beginReconcile(state, Date.now());
+    this.show();
+    const ended = await this.runChild('reconcile', job, range);
+    endReconcile(state, ended, Date.now(), PARKED_RETRY_MS);
+    this.show();
   }
 
   private async liveLane(): Promise<void> {
@@ -366,8 +383,8 @@ export class Entity {
     }
     log.warn('sync failed', { code: failureOf(error).type });
     const problem = failureOf(error).message;
-    // A rebuild tells of itself; the tables that there are know nothing of it.
-    if (kind !== 'rebuild') this.change({ syncProblem: problem });
+    // A rebuild and a reconciliation tell of themselves; they say nothing of the syncs.
+    if (kind !== 'rebuild' && kind !== 'reconcile') this.change({ syncProblem: problem });
     return { outcome: 'failed', result: null, problem };
   }
 }

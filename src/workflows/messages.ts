@@ -11,6 +11,7 @@ import {
   PROGRESS_SIGNAL,
   REQUEST_BACKFILL_UPDATE,
   REQUEST_REBUILD_UPDATE,
+  REQUEST_RECONCILE_UPDATE,
   SIGNALS,
   STATUS_QUERY,
   type BackfillAnswer,
@@ -18,6 +19,8 @@ import {
   type ProgressReport,
   type RebuildAnswer,
   type RebuildInput,
+  type ReconcileAnswer,
+  type ReconcileInput,
   type SettingsInput,
   type StatusAnswer,
   type StreamProgress,
@@ -26,6 +29,7 @@ import * as states from './connection-state.js';
 import type { Entity } from './entity.js';
 import { invalidInput } from './input.js';
 import { requestRebuild } from './rebuild-state.js';
+import { requestReconcile } from './reconcile-state.js';
 
 export const progressSignal = defineSignal<[ProgressReport]>(PROGRESS_SIGNAL);
 const backfillSignal = defineSignal<[BackfillInput]>(SIGNALS.backfill);
@@ -34,11 +38,16 @@ const resumeSignal = defineSignal(SIGNALS.resume);
 const syncNowSignal = defineSignal(SIGNALS.syncNow);
 const setSignal = defineSignal<[SettingsInput]>(SIGNALS.set);
 const rebuildSignal = defineSignal<[RebuildInput | undefined]>(SIGNALS.rebuild);
+const reconcileSignal = defineSignal<[ReconcileInput | undefined]>(SIGNALS.reconcile);
 const statusQuery = defineQuery<StatusAnswer>(STATUS_QUERY);
 const backfillUpdate = defineUpdate<BackfillAnswer, [BackfillInput]>(REQUEST_BACKFILL_UPDATE);
 
 const rebuildUpdate = defineUpdate<RebuildAnswer, [RebuildInput | undefined]>(
   REQUEST_REBUILD_UPDATE,
+);
+
+const reconcileUpdate = defineUpdate<ReconcileAnswer, [ReconcileInput | undefined]>(
+  REQUEST_RECONCILE_UPDATE,
 );
 
 /**
@@ -76,6 +85,7 @@ export function listen(entity: Entity): void {
     { description: 'Changes settings: {"every":"6h","anchor":"02:00","streams":["leads"]}.' },
   );
   listenForRebuilds(entity);
+  listenForReconciliations(entity);
   setHandler(
     progressSignal,
     (progress) => {
@@ -123,6 +133,33 @@ function listenForRebuilds(entity: Entity): void {
       validator: (input) => {
         // On a copy, since a validator must leave no trace.
         const outcome = requestRebuild({ ...state }, input);
+        if ('reason' in outcome) throw invalidInput(outcome.reason);
+      },
+    },
+  );
+}
+
+function listenForReconciliations(entity: Entity): void {
+  const { state } = entity;
+  const ask = (input: unknown): ReturnType<typeof requestReconcile> =>
+    requestReconcile(state, input, uuid4().slice(0, 8));
+  setHandler(reconcileSignal, (input) => note(entity, 'reconcile', ask(input)), {
+    description:
+      'Compares all that Close has with the tables and mends what differs: {"streams"?,"id"?}.',
+  });
+  setHandler(
+    reconcileUpdate,
+    (input) => {
+      const outcome = ask(input);
+      if ('reason' in outcome) throw invalidInput(outcome.reason);
+      note(entity, 'reconcile', outcome);
+      return outcome;
+    },
+    {
+      description: 'As the signal reconcile, but answers with its id and status.',
+      validator: (input) => {
+        // On a copy, since a validator must leave no trace.
+        const outcome = requestReconcile({ ...state }, input, 'check');
         if ('reason' in outcome) throw invalidInput(outcome.reason);
       },
     },

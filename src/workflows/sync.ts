@@ -45,6 +45,11 @@ export async function incrementalSync(input: SyncInput | string): Promise<RunRes
   );
 }
 
+/** Of the others, each that is started alone is a job of its own. */
+const DEFAULT_JOBS: Partial<Record<RunKind, string>> = {
+  ...{ initial: 'initial', rebuild: 'initial', incremental: LIVE_JOB },
+};
+
 function runInput(input: SyncInput | string, defaultKind: RunKind): RunInput {
   const sync: SyncInput = typeof input === 'string' ? { name: input } : input;
   if (typeof sync !== 'object' || sync === null) {
@@ -60,7 +65,7 @@ function runInput(input: SyncInput | string, defaultKind: RunKind): RunInput {
   return {
     schema: kind === 'rebuild' ? rebuildSchema(schema) : schema,
     kind,
-    job: sync.job ?? (kind === 'incremental' ? LIVE_JOB : 'initial'),
+    job: sync.job ?? DEFAULT_JOBS[kind] ?? `${kind}/${info.firstExecutionRunId}`,
     run: `${info.workflowId}/${info.runId}`,
     streams: sync.streams ?? null,
     from: sync.from ?? null,

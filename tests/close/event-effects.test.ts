@@ -216,3 +216,42 @@ test('the history lane stores events and has no effects', async () => {
   const pages = await fakeClose(log).read({ ...range, part: 'past' });
   expect(pages).toMatchObject([{ records: [{ id: 'ev_1' }], effects: [], next: null }]);
 });
+
+describe('what a record holds of others', () => {
+  test('is read again with it, also after a delete, by the field that names the holder', async () => {
+    const { effects, paths } = await effectsOf([
+      event(1, {
+        ...{ object_type: 'opportunity', object_id: 'oppo_1', action: 'deleted' },
+        lead_id: 'lead_a',
+      }),
+      event(2, {
+        ...{ object_type: 'task.lead', object_id: 'task_1', action: 'updated', lead_id: 'lead_b' },
+        changed_fields: ['date_updated'],
+      }),
+      event(3, {
+        ...{ object_type: 'activity.email', object_id: 'acti_1', action: 'deleted' },
+        previous_data: { thread_id: 'acti_thread' },
+      }),
+    ]);
+    expect(paths.sort()).toEqual([
+      ...['/activity/emailthread/acti_thread/', '/lead/lead_a/', '/lead/lead_b/'],
+    ]);
+    const read = effects.flatMap(({ stream, records }) => records.map(({ id }) => [stream, id]));
+    expect(read.sort()).toEqual([
+      ['activities', 'acti_thread'],
+      ['leads', 'lead_a'],
+      ['leads', 'lead_b'],
+    ]);
+  });
+
+  test('is not looked for in a holder that is gone itself', async () => {
+    const { paths } = await effectsOf([
+      event(1, { object_type: 'lead', object_id: 'lead_a', action: 'deleted' }),
+      event(2, {
+        ...{ object_type: 'opportunity', object_id: 'oppo_1', action: 'deleted' },
+        lead_id: 'lead_a',
+      }),
+    ]);
+    expect(paths).toEqual([]);
+  });
+});

@@ -94,7 +94,8 @@ describe('the event log', () => {
     const close = fakeClose(eventLog(() => []));
     const pages = await close.read(slice('changes', addMillis(NOW, -40 * DAY_MS), NOW));
     expect(close.asked[0]?.params['date_updated__gte']).toContain('2026-10-24T12:00:00');
-    expect(pages.at(-1)?.note).toContain('backfill');
+    expect(pages.at(-1)).toMatchObject({ hasGap: true });
+    expect(pages.at(-1)?.note).toContain('closehaul reconcile');
     expect(close.warnings.map(({ code }) => code)).toEqual(['CLOSE_EVENTS_EXPIRED']);
     const history = await fakeClose(eventLog(() => [])).read(slice('past', at('2025-11-23'), NOW));
     expect(history.at(-1)?.note).toBeUndefined();

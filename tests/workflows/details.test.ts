@@ -18,7 +18,7 @@ function answer(values: Partial<StatusAnswer>): StatusAnswer {
     ...{ startDate: null, lastSync: null, historicalSync: 'done', syncsCompleted: 3 },
     syncedThrough: '2026-11-28T08:03:40.000000Z',
     nextSyncAt: '2026-11-28T08:33:40.000000Z',
-    ...{ slotsSkipped: 0, streams: [stream({})], backfills: [], rebuild: null },
+    ...{ slotsSkipped: 0, streams: [stream({})], backfills: [], rebuild: null, reconcile: null },
     ...{ rejectedRequests: [], requests: { accepted: 0, rejected: 0 }, problem: null },
     ...values,
   };

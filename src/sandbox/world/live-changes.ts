@@ -44,6 +44,8 @@ export class LiveChanges {
     private readonly world: World,
     changesPerMinute: number,
     private readonly startMicros: number,
+    /** Other changes of the same data for another number. */
+    private readonly seed = world.data.seed,
   ) {
     this.intervalMicros = MICROS_PER_MINUTE / changesPerMinute;
   }
@@ -69,7 +71,7 @@ export class LiveChanges {
   }
 
   private timeOf(number: number): number {
-    const jitter = new Random(this.world.data.seed, STREAM, number).below(900);
+    const jitter = new Random(this.seed, STREAM, number).below(900);
     return Math.floor(this.startMicros + (number + 1) * this.intervalMicros) + jitter;
   }
 
@@ -84,7 +86,7 @@ export class LiveChanges {
     const time = timeText(micros);
     this.world.at(time, () => {
       this.due(number)?.();
-      const random = new Random(this.world.data.seed, STREAM + 1, number);
+      const random = new Random(this.seed, STREAM + 1, number);
       const draw = random.fraction();
       const [, act] = this.kinds.find(([limit]) => draw < limit) ?? [];
       act?.({ random, number, time });
