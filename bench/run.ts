@@ -10,7 +10,7 @@ import { fileURLToPath } from 'node:url';
 import { printTable } from './support/figures.js';
 
 /** Those with figures, in the order of the table; the others are run by their names. */
-const BENCHES = ['history'];
+const BENCHES = ['history', 'growth', 'incremental', 'freshness', 'scale-out', 'start'];
 
 const words = process.argv.slice(2);
 const names = words.filter(

@@ -2,7 +2,7 @@
 import type pg from 'pg';
 import type { Database } from './stack.js';
 
-export const COPY_SCHEMA = 'raw_copy';
+export const RAW_COPY_SCHEMA = 'raw_copy';
 
 export interface RawCopy {
   /** Makes the tables anew, with the keys and indexes of ours, empty. */
@@ -26,16 +26,16 @@ export async function makeRawCopy({ pool }: Database, schema: string): Promise<R
   for (const [index, table] of tables.entries()) {
     const file = `${folder}/raw_copy_${index}`;
     await pool.query(`COPY "${schema}"."${table}" TO '${file}'`);
-    statements.push(`COPY "${COPY_SCHEMA}"."${table}" FROM '${file}'`);
+    statements.push(`COPY "${RAW_COPY_SCHEMA}"."${table}" FROM '${file}'`);
   }
   return {
     statements,
     async prepare() {
-      await pool.query(`DROP SCHEMA IF EXISTS ${COPY_SCHEMA} CASCADE`);
-      await pool.query(`CREATE SCHEMA ${COPY_SCHEMA}`);
+      await pool.query(`DROP SCHEMA IF EXISTS ${RAW_COPY_SCHEMA} CASCADE`);
+      await pool.query(`CREATE SCHEMA ${RAW_COPY_SCHEMA}`);
       for (const table of tables) {
         await pool.query(
-          `CREATE TABLE "${COPY_SCHEMA}"."${table}" (LIKE "${schema}"."${table}" INCLUDING ALL)`,
+          `CREATE TABLE "${RAW_COPY_SCHEMA}"."${table}" (LIKE "${schema}"."${table}" INCLUDING ALL)`,
         );
       }
     },
