@@ -13,6 +13,7 @@ import {
   testWorker,
   type TestDatabase,
 } from '../support/stack.js';
+import { ask } from '../support/sandbox-client.js';
 import { removeHome, temporaryHome, toolCacheFolder } from '../support/tools.js';
 
 /**
@@ -21,6 +22,8 @@ import { removeHome, temporaryHome, toolCacheFolder } from '../support/tools.js'
  */
 const START_DATE = '2026-01-01T00:00:00Z';
 const SCHEMA = 'stitch_closeio';
+const DATED = ['leads', 'activities', 'tasks', 'event_log'];
+const LISTS = ['users', 'custom_fields'];
 
 let folder: string;
 let database: TestDatabase;
@@ -32,6 +35,7 @@ interface TapRecord {
   readonly id: string;
   readonly date_updated: string;
   readonly date_created: string;
+  readonly name?: string;
   readonly contacts?: readonly unknown[];
   readonly opportunities?: readonly unknown[];
 }
@@ -42,9 +46,16 @@ beforeAll(async () => {
   sandbox = await testSandbox();
   worker = await testWorker(database.url, sandbox.url);
   const client = await testClient();
-  const handle = await startConnection(client, { name: 'Stitch Closeio', startDate: START_DATE });
+  const handle = await startConnection(client, {
+    ...{ name: 'Stitch Closeio', startDate: START_DATE },
+    streams: [...DATED, ...LISTS],
+  });
   await untilStatus(handle, 'all is read', isSettled, 120_000);
-  tapped = await runTap();
+  // It leaves out what did not change since its start date, of small lists too.
+  tapped = new Map([
+    ...(await runTap(DATED, START_DATE)),
+    ...(await runTap(LISTS, '2010-01-01T00:00:00Z')),
+  ]);
 }, 300_000);
 
 afterAll(async () => {
@@ -56,10 +67,13 @@ afterAll(async () => {
 });
 
 /** A whole sync of the tap: by stream, the last version of each record that it wrote. */
-async function runTap(): Promise<ReadonlyMap<string, ReadonlyMap<string, TapRecord>>> {
+async function runTap(
+  names: readonly string[],
+  startDate: string,
+): Promise<ReadonlyMap<string, ReadonlyMap<string, TapRecord>>> {
   const tap = await ensureTapCloseio({ cacheFolder: toolCacheFolder(), env: process.env });
   const config = join(folder, 'config.json');
-  writeFileSync(config, JSON.stringify({ start_date: START_DATE, api_key: 'api_tap' }));
+  writeFileSync(config, JSON.stringify({ start_date: startDate, api_key: 'api_tap' }));
   const run = async (...args: string[]): Promise<string> => {
     const env = { ...process.env, TAP_CLOSEIO_URL: sandbox.url };
     const ended = await startProcess(tap, ['--config', config, ...args], { env }).finished;
@@ -67,9 +81,9 @@ async function runTap(): Promise<ReadonlyMap<string, ReadonlyMap<string, TapReco
     return ended.stdout;
   };
   const catalog = JSON.parse(await run('--discover')) as {
-    streams: { schema: Record<string, unknown> }[];
+    streams: { stream: string; schema: Record<string, unknown> }[];
   };
-  for (const { schema } of catalog.streams) schema['selected'] = true;
+  for (const { stream, schema } of catalog.streams) schema['selected'] = names.includes(stream);
   const file = join(folder, 'catalog.json');
   writeFileSync(file, JSON.stringify(catalog));
   const streams = new Map<string, Map<string, TapRecord>>();
@@ -136,6 +150,47 @@ describe('the tap and we have the same', () => {
     for (const { id, date_updated: at } of theirs) {
       expect(second(known.get(id)?.['date_updated'])).toBe(second(at));
     }
+  });
+
+  it('tasks of people: it does not ask for those that Close makes by itself', async () => {
+    const rows = await ours(
+      `SELECT id, _type AS type, date_updated FROM ${SCHEMA}.tasks ORDER BY id`,
+    );
+    const tasks = [...(tapped.get('tasks')?.values() ?? [])].sort((a, b) => (a.id < b.id ? -1 : 1));
+    const ofPeople = rows.filter(({ type }) => type === 'lead');
+    expect(ofPeople.length).toBeGreaterThan(100);
+    expect(ofPeople.map(({ id, date_updated: at }) => [id, second(at)])).toEqual(
+      tasks.map(({ id, date_updated: at }) => [id, second(at)]),
+    );
+    expect(rows.length).toBeGreaterThan(ofPeople.length);
+  });
+
+  it('users, but for those who left: they are in no list that it reads', async () => {
+    const rows = await ours(`SELECT id FROM ${SCHEMA}.users ORDER BY id`);
+    const users = tapped.get('users') ?? new Map<string, TapRecord>();
+    const known = rows.map(({ id }) => String(id));
+    expect([...users.keys()].filter((id) => !known.includes(id))).toEqual([]);
+    const organization = sandbox.world.data.organization.id;
+    const { body } = await ask(sandbox.url, `/organization/${organization}/`, {
+      _fields: 'inactive_memberships',
+    });
+    const left = (body.inactive_memberships as { user_id: string }[]).map((each) => each.user_id);
+    expect(known.filter((id) => !users.has(id))).toEqual(left.sort());
+  });
+
+  it('custom fields of leads: it reads no others', async () => {
+    const rows = await ours(`SELECT id, name FROM ${SCHEMA}.custom_fields`);
+    const names = new Map(rows.map(({ id, name }) => [id, name]));
+    const fields = [...(tapped.get('custom_fields')?.values() ?? [])];
+    expect(fields.length).toBeGreaterThan(5);
+    for (const { id, name } of fields) expect(names.get(id)).toBe(name);
+  });
+
+  it('events, all of them', async () => {
+    const rows = await ours(`SELECT id FROM ${SCHEMA}.event_log_current ORDER BY id`);
+    const events = [...(tapped.get('event_log')?.keys() ?? [])].sort();
+    expect(events.length).toBeGreaterThan(5);
+    expect(rows.map(({ id }) => id)).toEqual(events);
   });
 });
 
