@@ -57,6 +57,7 @@ async function measure(databaseUrl: string, workers: number): Promise<void> {
   const answered = (): number => (sandbox.stats().byPath[GROUP] ?? 0) - refused();
   const refused = (): number => sandbox.stats().rejectedByRateLimit;
   const marks = { firstMs: 0, lastMs: 0, lastCount: 0, refusedEarly: 0 };
+  const perSecond: number[] = [];
   // Each request counts from the moment it is seen, within 5 ms.
   const watch = setInterval(() => {
     const count = answered();
@@ -64,6 +65,8 @@ async function measure(databaseUrl: string, workers: number): Promise<void> {
     if (count === marks.lastCount) return;
     if (marks.firstMs === 0) marks.firstMs = nowMs;
     if (nowMs - marks.firstMs < 1_000) marks.refusedEarly = refused();
+    const second = Math.floor((nowMs - marks.firstMs) / 1_000);
+    perSecond[second] = (perSecond[second] ?? 0) + count - marks.lastCount;
     Object.assign(marks, { lastMs: nowMs, lastCount: count });
   }, 5);
   const key = `api_bench_${Date.now()}`;
@@ -81,9 +84,15 @@ async function measure(databaseUrl: string, workers: number): Promise<void> {
     `${workers} worker${workers > 1 ? 's' : ''}: ${seconds.toFixed(1)} s, ` +
       `permitted ${permitted.toFixed(0)}, used ${answered()}, ` +
       `ratio ${((100 * answered()) / permitted).toFixed(1)} %, ` +
-      `429s ${refused()} (${marks.refusedEarly} in the first second)`,
+      `429s ${refused()} (${marks.refusedEarly} in the first second); ` +
+      `requests of the median second ${median(perSecond)}`,
   );
   await sandbox.stop();
+}
+
+function median(counts: readonly number[]): number {
+  const sorted = Array.from(counts, (count = 0) => count).sort((a, b) => a - b);
+  return sorted[Math.floor(sorted.length / 2)] ?? 0;
 }
 
 async function untilEnd(reader: ChildProcess): Promise<void> {

@@ -4,6 +4,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { beginRun } from '../../src/activities/runs.js';
 import { syncSlices } from '../../src/activities/sync-slice.js';
 import type { RunInput, SliceRef, SlicesProgress } from '../../src/contract.js';
+import type { Lane } from '../../src/core/ports.js';
 import { openReplica, SCHEMA, type Replica } from './replica.js';
 
 const LISTS = ['users', 'roles', 'pipelines', 'outcomes'];
@@ -24,10 +25,10 @@ afterEach(async () => {
   await replica.close();
 });
 
-async function sync(attempt = 1): Promise<SlicesProgress> {
+async function sync(attempt = 1, deps = replica.deps): Promise<SlicesProgress> {
   const environment = new MockActivityEnvironment({ attempt });
   return environment.run<[], SlicesProgress, () => Promise<SlicesProgress>>(() =>
-    syncSlices(slices, replica.deps),
+    syncSlices(slices, deps),
   );
 }
 
@@ -42,6 +43,23 @@ it('one activity takes as many streams as there are', async () => {
   const { done, streams } = await sync();
   expect(done).toEqual(slices.map((_slice, index) => index));
   expect(streams.map(({ stream }) => stream).toSorted()).toEqual(LISTS.toSorted());
+});
+
+it.each([
+  ['initial', 'history'],
+  ['backfill/h1', 'history'],
+  ['live', 'live'],
+])('slices of the job %s are read in the lane of %s', async (job, lane) => {
+  ({ slices } = await beginRun({ ...RUN, job }, replica.deps));
+  const lanes = new Set<Lane>();
+  await sync(1, {
+    ...replica.deps,
+    provenSourceOf: (schema, asked, signal) => {
+      lanes.add(asked);
+      return replica.deps.provenSourceOf(schema, asked, signal);
+    },
+  });
+  expect([...lanes]).toEqual([lane]);
 });
 
 describe('a stream that Close answers with errors', () => {

@@ -109,6 +109,21 @@ describe('connections', () => {
     },
   );
 
+  test('one connection serves requests that follow each other, and a request that was cut short none', async () => {
+    const sockets = new Set<unknown>();
+    const server = await start((response, _seen, index, socket) => {
+      sockets.add(socket);
+      if (index !== 3) answerJson(response, empty);
+    });
+    const client = createTestClient(server.baseUrl, { timeoutMs: 200 });
+    for (let time = 0; time < 3; time += 1) await client.get('/lead/', {}, NEVER);
+    expect(sockets.size).toBe(1);
+    expect(await codeThrownBy(() => client.get('/lead/', {}, NEVER))).toBe('CLOSE_UNAVAILABLE');
+    await client.get('/lead/', {}, NEVER);
+    expect(sockets.size).toBe(2);
+    client.close();
+  });
+
   test('a kept-alive connection that the server closed is healed by one more try', async () => {
     const server = await start((response, _seen, index, socket) => {
       if (index === 1) socket.resetAndDestroy();

@@ -98,6 +98,7 @@ const MENDED: readonly Case[] = [
   ['F22: nothing under 200', ['empty-body=3'], ['CLOSE_UNEXPECTED_BODY']],
   ['F22: 204', ['no-content=3'], ['CLOSE_UNEXPECTED_BODY']],
   ['F22: null', ['null-body=3'], ['CLOSE_UNEXPECTED_BODY']],
+  ['F22: JSON that calls itself HTML', ['wrong-type=3'], []],
   ['F22: data that is no list', ['data-object=3'], ['CLOSE_UNEXPECTED_BODY']],
   [
     'F23: pages past the size cap are halved',

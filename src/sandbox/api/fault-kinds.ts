@@ -69,7 +69,7 @@ export function everyNth(
   const setting = '[=N[*TIMES][:PATH]]';
   return {
     setting,
-    summary: `${summary} (${whenAbsent === 1 ? 'every request' : `every ${String(whenAbsent)}th`})`,
+    summary: `${summary} (every ${whenAbsent === 1 ? 'request' : ordinal(whenAbsent)})`,
     make: (text) => {
       const { nth, times, path } = readEvery(text, whenAbsent);
       let met = 0;
@@ -85,6 +85,11 @@ export function everyNth(
       };
     },
   };
+}
+
+/** `3rd`, `5th`: of the small numbers that faults strike by. */
+function ordinal(number: number): string {
+  return `${String(number)}${['th', 'st', 'nd', 'rd'][number] ?? 'th'}`;
 }
 
 function readEvery(
