@@ -5,13 +5,16 @@ import type pg from 'pg';
 import { writtenByProcesses } from './e2e-process.js';
 import { TEST_KEY } from './stack.js';
 
-/** Where the test key was found, as it is or as the Basic header sends it; must be empty. */
+/** Where a key was found, as it is or as the Basic header sends it; must be empty. */
 export async function canarySightings(
   client: Client,
   pools: readonly pg.Pool[],
+  keys: readonly string[] = [TEST_KEY],
 ): Promise<readonly string[]> {
-  const header = Buffer.from(`${TEST_KEY}:`).toString('base64').replace(/=+$/, '').slice(0, -2);
-  return sightings([TEST_KEY, header], client, pools);
+  const headers = keys.map((key) =>
+    Buffer.from(`${key}:`).toString('base64').replace(/=+$/, '').slice(0, -2),
+  );
+  return sightings([...keys, ...headers], client, pools);
 }
 
 /** Where any of the texts was found. */
