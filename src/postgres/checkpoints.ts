@@ -174,7 +174,9 @@ export async function advance(client: pg.PoolClient, ref: SliceRef, move: Advanc
         SET bookmark = CASE WHEN c.is_skipped THEN b.bookmark
                             ELSE greatest(b.bookmark, c.bookmark_on_close) END,
             read_at = now(), note = c.note, is_skipped = c.is_skipped,
-            gap_at = CASE WHEN $8 THEN now() ELSE b.gap_at END
+            gap_at = CASE WHEN $8 THEN now() ELSE b.gap_at END,
+            missed_at = CASE WHEN c.is_skipped AND c.bookmark_on_close IS NULL THEN now()
+                             ELSE b.missed_at END
        FROM closed c
       WHERE b.schema_name = $1 AND b.stream = c.stream AND b.part = c.part`,
     [...key(ref), JSON.stringify(move.closes), move.note, move.isSkipped, move.hasGap],

@@ -1,5 +1,5 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { textOf } from '../../src/sandbox/json.js';
+import { textOf, type JsonObject } from '../../src/sandbox/json.js';
 import { differences } from './ledger-differences.js';
 import { openReplica, openTables, type Replica, type Tables } from './replica.js';
 
@@ -69,6 +69,34 @@ describe('requests', () => {
     ]);
   });
 
+  it('a sync with 100 changes costs at most 30, when each of them is another record', async () => {
+    const from = '2026-10-01';
+    const size = { leads: 60, activities: 600, from, startDate: '2025-01-01' };
+    replica = await openReplica({ seed: 'busy', streams: CORE, ...size });
+    await replica.sync('initial');
+    replica.pass(30 * 60_000);
+    await replica.sync('incremental');
+    const { world } = replica.sandbox;
+    const [leads, deals] = [[...world.leads()], [...world.opportunities()]];
+    const [tasks, activities] = [[...world.tasks()], [...world.activities()]];
+    const notes = activities.filter(({ _type: type }) => type === 'Note' || type === 'Call');
+    const edits: [(id: string) => unknown, readonly JsonObject[]][] = [
+      [(id) => world.updateLead(id, { description: 'new' }), leads.slice(0, 25)],
+      [(id) => world.updateActivity(id, { note: 'new' }), notes.slice(0, 50)],
+      [(id) => world.updateOpportunity(id, { confidence: 5 }), deals.slice(0, 15)],
+      [(id) => world.updateTask(id, { text: 'new' }), tasks.slice(0, 10)],
+    ];
+    for (const [edit, records] of edits) for (const { id } of records) edit(textOf(id));
+    const changed = edits.reduce((sum, [, records]) => sum + records.length, 0);
+    replica.requests();
+    replica.pass(30 * 60_000);
+    const { outcome } = await replica.sync('incremental');
+    const requests = replica.requests();
+    expect([outcome, changed]).toEqual(['complete', 100]);
+    expect(requests.length).toBeLessThanOrEqual(30);
+    expect(await differences(replica, CORE.slice(0, 5))).toEqual([]);
+  });
+
   it('history costs at most 10.5 for a thousand records, at pages of 100', async () => {
     const streams = ['leads', 'contacts', 'opportunities', 'tasks', 'activities'];
     const from = '2026-08-01';
@@ -82,6 +110,31 @@ describe('requests', () => {
 });
 
 describe('a key that may not read everything', () => {
+  it('has the history of a stream read by itself once it may read it', async () => {
+    const range = { from: '2026-09-01', startDate: '2026-09-01' };
+    replica = await openReplica({ seed: 'rights', streams: ['leads', 'opportunities'], ...range });
+    replica.sandbox.setFaults(['forbidden=/opportunity']);
+    const history = await replica.sync('initial');
+    expect([history.outcome, history.rereads]).toEqual(['complete', []]);
+    replica.pass(60_000);
+    // Nothing is asked for as long as it would be in vain.
+    expect((await replica.sync('incremental')).rereads).toEqual([]);
+    replica.sandbox.setFaults([]);
+    replica.pass(60_000);
+    const { rereads = [] } = await replica.sync('incremental');
+    const [wish] = rereads;
+    expect(rereads).toEqual([
+      {
+        id: expect.stringMatching(/^rights-opportunities-\d{14}$/) as string,
+        streams: ['opportunities'],
+        from: '2026-09-01T00:00:00.000000Z',
+      },
+    ]);
+    const done = await replica.sync('backfill', `backfill/${wish?.id}`);
+    expect([done.outcome, done.rereads]).toEqual(['complete', []]);
+    expect(await differences(replica, ['leads', 'opportunities'])).toEqual([]);
+  });
+
   it('has its other streams complete, and is told which it may not read', async () => {
     replica = await openReplica({ seed: 'restricted', role: 'restricteduser' });
     const history = await replica.sync('initial');
