@@ -16,11 +16,11 @@ const FIRST_SEED = Number(process.env['LEDGER_FROM'] ?? '0');
 const ACCOUNTS = 4;
 
 const CORE = ['leads', 'contacts', 'opportunities', 'tasks', 'activities', 'event_log'];
-/** What the event log tells the changes of. */
+/** What the event log tells the changes of; of users it tells only that they come and go. */
 const FOLLOWED = [
   ...['groups', 'custom_activity_types', 'custom_object_types', 'custom_objects', 'comments'],
   ...['email_templates', 'sms_templates', 'sequences', 'sequence_subscriptions', 'pipelines'],
-  ...['lead_statuses', 'opportunity_statuses', 'users', 'memberships'],
+  ...['lead_statuses', 'opportunity_statuses'],
 ];
 /** Every so many histories have all streams, the others the large ones. */
 const ALL_EVERY = 4;
