@@ -3,8 +3,8 @@
  * a sandbox that allows 20 requests a second and answers after 150 ms, read by one worker, then by
  * three workers that share the budget of one key.
  *
- *   npx tsx bench/rate-limit.ts                      an embedded PostgreSQL of its own
- *   DATABASE_URL=… npx tsx bench/rate-limit.ts       one of yours; it gets schemas `bench_…`
+ *   npm run bench -- rate-limit                      an embedded PostgreSQL of its own
+ *   DATABASE_URL=… npm run bench -- rate-limit       one of yours; it gets schemas `bench_…`
  *
  * Prints, from the first request to the last: permitted, used, their ratio, and the 429s.
  */
@@ -18,20 +18,17 @@ import { parseArgs } from 'node:util';
 import { startPostgres } from '../src/local/postgres.js';
 import { migrate } from '../src/postgres/migrate.js';
 import { startSandbox } from '../src/sandbox/sandbox.js';
+import { benchOptions, publish, type Figure } from './support/figures.js';
 
 const LIMIT = 20;
 const LATENCY_MS = 150;
-/** `--seconds 30` for a short look; `--records 10` where a busy machine cannot load 2,000 records/s. */
-const { values } = parseArgs({
-  options: {
-    seconds: { type: 'string', default: '60' },
-    records: { type: 'string', default: '100' },
-  },
-});
-const SECONDS = Number(values.seconds);
-const PAGE_RECORDS = Number(values.records);
+const options = benchOptions();
+/** `--quick` for a short look; `--records 10` where a busy machine cannot load 2,000 records/s. */
+const { values } = parseArgs({ options: { records: { type: 'string' } }, strict: false });
+const SECONDS = options.isQuick ? 20 : 60;
+const PAGE_RECORDS = Number(values['records'] ?? 100);
 const GROUP = 'GET /activity/';
-const READER = fileURLToPath(new URL('rate-limit-reader.ts', import.meta.url));
+const READER = fileURLToPath(new URL('support/rate-limit-reader.ts', import.meta.url));
 
 async function main(): Promise<void> {
   const home = mkdtempSync(join(tmpdir(), 'closehaul-bench-'));
@@ -41,14 +38,40 @@ async function main(): Promise<void> {
   try {
     await migrate(url);
     console.log(`${LIMIT} requests/s, ${LATENCY_MS} ms, pages of ${PAGE_RECORDS} activities`);
-    for (const workers of [1, 3]) await measure(url, workers);
+    const measured: Used[] = [];
+    for (const workers of [1, 3]) measured.push(await measure(url, workers));
+    publish('rate-limit', options, measured.flatMap(figuresOf), measured);
   } finally {
     await postgres?.stop();
     rmSync(home, { recursive: true, force: true });
   }
 }
 
-async function measure(databaseUrl: string, workers: number): Promise<void> {
+interface Used {
+  readonly workers: number;
+  /** Requests that Close allows in the time from the first to the last. */
+  readonly permitted: number;
+  readonly used: number;
+  readonly refused: number;
+}
+
+function figuresOf({ workers, permitted, used, refused }: Used): Figure[] {
+  const who = workers === 1 ? 'one worker' : `${workers} workers with one key`;
+  const ratio = used / permitted;
+  return [
+    {
+      measure: `${LIMIT} requests/s allowed, answers after ${LATENCY_MS} ms, ${who}: requests`,
+      ...{ peer: null, ours: used, limit: permitted, ratio },
+      ...{ target: '≥ 0.97 of limit', isMet: ratio >= 0.97 },
+    },
+    {
+      measure: `the same, ${who}: refused with 429`,
+      ...{ peer: null, ours: refused, limit: 0, ratio: null, target: '0', isMet: refused === 0 },
+    },
+  ];
+}
+
+async function measure(databaseUrl: string, workers: number): Promise<Used> {
   const sandbox = await startSandbox({
     ...{ seed: 'bench', leads: 1_000, until: '2026-11-01T00:00:00Z', rateLimit: LIMIT },
     ...{ activities: Math.round((SECONDS * LIMIT * PAGE_RECORDS) / workers) },
@@ -87,7 +110,10 @@ async function measure(databaseUrl: string, workers: number): Promise<void> {
       `429s ${refused()} (${marks.refusedEarly} in the first second); ` +
       `requests of the median second ${median(perSecond)}`,
   );
+  const used = answered();
+  const refusedInAll = refused();
   await sandbox.stop();
+  return { workers, permitted, used, refused: refusedInAll };
 }
 
 function median(counts: readonly number[]): number {

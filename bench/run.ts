@@ -10,13 +10,20 @@ import { fileURLToPath } from 'node:url';
 import { printTable } from './support/figures.js';
 
 /** Those with figures, in the order of the table; the others are run by their names. */
-const BENCHES = ['history', 'growth', 'incremental', 'freshness', 'scale-out', 'start'];
+const BENCHES = [
+  'history',
+  'rate-limit',
+  'growth',
+  'incremental',
+  'freshness',
+  'scale-out',
+  'start',
+];
 
 const words = process.argv.slice(2);
-const names = words.filter(
-  (word, at) => !word.startsWith('--') && words[at - 1] !== '--repetitions',
-);
-const flags = words.filter((word) => !names.includes(word));
+const firstFlag = words.findIndex((word) => word.startsWith('--'));
+const names = firstFlag < 0 ? words : words.slice(0, firstFlag);
+const flags = words.slice(names.length);
 
 for (const name of names) {
   if (existsSync(fileOf(name))) continue;

@@ -1,17 +1,17 @@
 /** One worker of bench/rate-limit.ts: reads all activities into a schema, through the real activities. */
 import { MockActivityEnvironment } from '@temporalio/testing';
-import type { ActivityDeps } from '../src/activities/deps.js';
-import { beginRun } from '../src/activities/runs.js';
-import { syncSlices } from '../src/activities/sync-slice.js';
-import { createCloseClient } from '../src/close/client.js';
-import { createCloseSource } from '../src/close/source.js';
-import { CLOSE_STREAMS } from '../src/close/streams.js';
-import type { SlicesProgress } from '../src/contract.js';
-import { instantFromMillis } from '../src/core/instant.js';
-import { Catalog } from '../src/postgres/catalog.js';
-import { openConnection, registerStreams } from '../src/postgres/connections.js';
-import { createPool } from '../src/postgres/pool.js';
-import { createRateBudget } from '../src/postgres/rate-budget.js';
+import type { ActivityDeps } from '../../src/activities/deps.js';
+import { beginRun } from '../../src/activities/runs.js';
+import { syncSlices } from '../../src/activities/sync-slice.js';
+import { createCloseClient } from '../../src/close/client.js';
+import { createCloseSource } from '../../src/close/source.js';
+import { CLOSE_STREAMS } from '../../src/close/streams.js';
+import type { SlicesProgress } from '../../src/contract.js';
+import { instantFromMillis } from '../../src/core/instant.js';
+import { Catalog } from '../../src/postgres/catalog.js';
+import { openConnection, registerStreams } from '../../src/postgres/connections.js';
+import { createPool } from '../../src/postgres/pool.js';
+import { createRateBudget } from '../../src/postgres/rate-budget.js';
 
 const [baseUrl = '', databaseUrl = '', apiKey = '', schema = '', pageSize] = process.argv.slice(2);
 const now = () => instantFromMillis(Date.now());
