@@ -17,6 +17,14 @@ beforeAll(async () => {
 });
 afterAll(() => sandbox.stop());
 
+describe('threads of mails', () => {
+  it('are given by their ids, too, as all kinds of activities are', async () => {
+    const wanted = ids(sandbox.world.emailThreads()).slice(3, 6);
+    const named = await ask(sandbox.url, '/activity/emailthread/', { id__in: wanted.join() });
+    expect(ids(rows(named)).sort()).toEqual([...wanted].sort());
+  });
+});
+
 describe('paging', () => {
   it('gives every activity once, the newest first', async () => {
     const found = await drain(sandbox.url, '/activity/');

@@ -211,12 +211,15 @@ function listThreads({ world, maxSkip, rights }: Account, c: ApiContext): PageBo
   const inRange = selectRange(order, range, sort.isDescending);
   const leadId = parameters.text('lead_id');
   const lead = leadId === undefined ? undefined : leads.find(leadId);
+  const ids = parameters.list('id__in');
+  const wanted = ids && new Set(ids.map((id) => threads.find(id)));
   const selection =
-    leadId === undefined && reader.seesAll
+    leadId === undefined && !wanted && reader.seesAll
       ? inRange
       : filterSelection(inRange, (index) => {
           const owner = threads.leadOf(index);
-          return (leadId === undefined || owner === lead) && reader.lead(leads.ids.encode(owner));
+          const isOfLead = leadId === undefined || owner === lead;
+          return isOfLead && (!wanted || wanted.has(index)) && reader.lead(leads.ids.encode(owner));
         });
   const make = (index: number): JsonObject => world.record('threads', index);
   return pageBody(selection, page, make, parameters);
