@@ -101,6 +101,16 @@ export const SITUATIONS = {
     await until(handle, ({ rebuild }) => rebuild?.status === 'done');
   },
 
+  async reconcile({ start, settled, until }) {
+    const handle = await start();
+    await settled(handle);
+    await handle.signal('reconcile', { of: 'nothing' });
+    await handle.signal('reconcile');
+    await until(handle, ({ reconcile }) => reconcile?.status === 'done');
+    await handle.executeUpdate('requestReconcile', { args: [{ streams: ['leads'] }] });
+    await until(handle, ({ reconcile }) => reconcile?.status === 'done');
+  },
+
   async 'wrong input'({ start }) {
     const handle = await start({ every: '1 fortnight' });
     await handle.result().catch(() => undefined);

@@ -296,6 +296,20 @@ const ASKING: readonly Action[] = [
     },
   },
   {
+    name: 'reconcile',
+    of: /reconcile/,
+    async see(line) {
+      const { requests } = await idle();
+      await run(line);
+      const { reconcile } = await untilIdle(
+        'it is taken and done',
+        (status) =>
+          status.requests.accepted > requests.accepted && status.reconcile?.status === 'done',
+      );
+      expect(reconcile?.streams.map(({ name }) => name)).toContain('activities');
+    },
+  },
+  {
     name: 'a Schedule',
     of: /schedule create/,
     async see(line) {

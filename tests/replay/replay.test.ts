@@ -19,7 +19,7 @@ const FOLDER = join(ROOT, 'tests/histories');
 const SITUATIONS = [
   ...['initial sync', 'incremental sync', 'sync that stands alone', 'wrong input', 'cancelled'],
   ...['paused', 'paused and resumed', 'blocked', 'blocked and freed', 'stream parked'],
-  ...['backfill queued', 'backfill done', 'continued as new', 'rebuild'],
+  ...['backfill queued', 'backfill done', 'continued as new', 'rebuild', 'reconcile'],
 ];
 
 interface Recorded {
