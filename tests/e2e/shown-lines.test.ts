@@ -306,7 +306,7 @@ const ASKING: readonly Action[] = [
         (status) =>
           status.requests.accepted > requests.accepted && status.reconcile?.status === 'done',
       );
-      expect(reconcile?.streams.map(({ name }) => name)).toContain('activities');
+      expect(reconcile?.streams.map(({ stream }) => stream)).toContain('activities');
     },
   },
   {
