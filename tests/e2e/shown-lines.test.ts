@@ -297,7 +297,7 @@ const ASKING: readonly Action[] = [
   },
   {
     name: 'reconcile',
-    of: /reconcile/,
+    of: /reconcile/i,
     async see(line) {
       const { requests } = await idle();
       await run(line);
