@@ -1,17 +1,14 @@
-import { chmodSync, mkdirSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
 import type { Client, WorkflowHandle } from '@temporalio/client';
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
 import { SIGNALS, type StatusAnswer } from '../../src/contract.js';
 import { ensureTctl } from '../../src/local/tctl.js';
 import type { Sandbox } from '../../src/sandbox/sandbox.js';
 import type { RunningWorker } from '../../src/worker.js';
-import { ROOT } from '../architecture-facts.js';
 import { startConnection, statusOf, untilStatus } from '../support/e2e-connection.js';
 import { doubledActivities } from '../support/e2e-older.js';
 import { buildOnce, endProcesses } from '../support/e2e-process.js';
 import { openShell, type Shell } from '../support/e2e-shell.js';
-import { shownLines } from '../support/shown-lines.js';
+import { fillFolder, shownLines } from '../support/shown-lines.js';
 import {
   testClient,
   testDatabase,
@@ -54,12 +51,7 @@ beforeAll(async () => {
     },
     testEnv(database.url, sandbox.url),
   );
-  // npx itself would only look for this program, slowly.
-  const npx = join(shell.folder, 'npx');
-  const bin = join(ROOT, 'bin/closehaul.js');
-  writeFileSync(npx, `#!/bin/sh\nshift\nexec "${process.execPath}" "${bin}" "$@"\n`);
-  chmodSync(npx, 0o755);
-  mkdirSync(join(shell.folder, 'models'));
+  fillFolder(shell.folder);
   worker = await testWorker(database.url, sandbox.url);
 }, 300_000);
 
@@ -105,12 +97,6 @@ function untilIdle(
   );
 }
 
-async function ended(word: string): Promise<void> {
-  await until(`the workflow is ${word}`, async () => {
-    return (await handle.describe()).status.name === word;
-  });
-}
-
 async function rowCount(): Promise<number> {
   const { rows } = await database.pool.query<{ count: number }>(
     `SELECT (SELECT count(*) FROM ${SCHEMA}.activities) + (SELECT count(*) FROM ${SCHEMA}.leads) AS count`,
@@ -121,10 +107,10 @@ async function rowCount(): Promise<number> {
 async function endWith(line: string, word: string): Promise<void> {
   await idle();
   const before = await rowCount();
-  await run(line);
-  await ended(word);
-  expect(await rowCount()).toBe(before);
   expect(before).toBeGreaterThan(0);
+  await run(line);
+  await until(word, async () => (await handle.describe()).status.name === word);
+  expect(await rowCount()).toBe(before);
 }
 
 interface Action {

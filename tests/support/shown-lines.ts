@@ -1,5 +1,7 @@
 /** The command lines that the documents show, to be run as they stand there. */
-import { filesIn, readProject } from '../architecture-facts.js';
+import { chmodSync, mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { filesIn, readProject, ROOT } from '../architecture-facts.js';
 
 export interface ShownLine {
   readonly page: string;
@@ -33,4 +35,14 @@ export function shownLines(): readonly ShownLine[] {
     }
   }
   return [...found.values()];
+}
+
+/** What the lines take for granted in the folder where they are run. */
+export function fillFolder(folder: string): void {
+  // npx itself would only look for this program, slowly.
+  const npx = join(folder, 'npx');
+  const bin = join(ROOT, 'bin/closehaul.js');
+  writeFileSync(npx, `#!/bin/sh\nshift\nexec "${process.execPath}" "${bin}" "$@"\n`);
+  chmodSync(npx, 0o755);
+  mkdirSync(join(folder, 'models'));
 }
