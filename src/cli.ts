@@ -258,13 +258,30 @@ function addServers(program: Command, setExitCode: (code: number) => void): void
     });
   program
     .command('check')
-    .description('tries key, database and Temporal, and says what is wrong')
+    .description('tries the key and its rights, database, Temporal and clock; says what is wrong')
     .option('--name <name>', 'integration name')
     .option(...json)
     .action(async (flags: { name?: string; json?: boolean }) => {
       const config = readConfig();
       const { check } = await import('./commands/check.js');
       const isGood = await check(config, flags.name ?? config.name, outputOf(flags));
+      if (!isGood) setExitCode(1);
+    });
+  program
+    .command('doctor')
+    .description('looks at the whole installation, and says of each part what to do')
+    .option('--name <name>', 'integration name, whose key is tried')
+    .option(
+      '--register',
+      "makes the search attributes that Temporal's lists are filtered by",
+      false,
+    )
+    .option(...json)
+    .action(async (flags: { name?: string; register: boolean; json?: boolean }) => {
+      const config = readConfig();
+      const { doctor } = await import('./commands/doctor.js');
+      const name = flags.name ?? config.name;
+      const isGood = await doctor(config, name, flags.register, outputOf(flags));
       if (!isGood) setExitCode(1);
     });
   program

@@ -27,7 +27,12 @@ export async function connectClient(temporal: ClientConnectConfig): Promise<Clie
       ...connectionOptions,
       connectTimeout: CONNECT_TIMEOUT_MS,
     });
-    return new Client({ connection, namespace: temporal.namespace ?? 'default' });
+    return new Client({
+      connection,
+      namespace: temporal.namespace ?? 'default',
+      // One that has ended would still tell how it stood, as if it went on.
+      workflow: { queryRejectCondition: 'NOT_OPEN' },
+    });
   } catch (error) {
     const address = connectionOptions.address ?? 'localhost:7233';
     throw new ClosehaulError('TEMPORAL_UNREACHABLE', { address }, { cause: error });

@@ -1,5 +1,6 @@
 import {
   isGrpcServiceError,
+  QueryRejectedError,
   WorkflowIdConflictPolicy,
   type Client,
   type WorkflowHandle,
@@ -93,7 +94,7 @@ export async function signal(
 }
 
 export function asConnectionError(error: unknown, workflow: string): unknown {
-  if (error instanceof WorkflowNotFoundError) {
+  if (error instanceof WorkflowNotFoundError || error instanceof QueryRejectedError) {
     return new ClosehaulError('CONNECTION_NOT_RUNNING', { workflow }, { cause: error });
   }
   if (

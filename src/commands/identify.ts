@@ -2,7 +2,7 @@ import { createCloseClient } from '../close/client.js';
 import { createMemoryBudget } from '../close/memory-budget.js';
 import { createCloseSource } from '../close/source.js';
 import type { Config } from '../config.js';
-import type { Identity } from '../core/ports.js';
+import type { Identity, Source } from '../core/ports.js';
 import { ClosehaulError } from '../errors.js';
 import { VERSION } from '../version.js';
 
@@ -13,6 +13,15 @@ export async function identifyKey(
   config: Pick<Config, 'keyOf' | 'closeUrl'>,
   schema: string,
 ): Promise<Identity> {
+  return withSource(config, schema, (source) => source.identify(AbortSignal.timeout(TIMEOUT_MS)));
+}
+
+/** Runs `work` with Close as the key of a connection sees it. Throws KEY_MISSING. */
+export async function withSource<T>(
+  config: Pick<Config, 'keyOf' | 'closeUrl'>,
+  schema: string,
+  work: (source: Source) => Promise<T>,
+): Promise<T> {
   const { key, variable } = config.keyOf(schema);
   if (key === undefined) throw new ClosehaulError('KEY_MISSING', { connection: schema, variable });
   const client = createCloseClient({
@@ -20,8 +29,7 @@ export async function identifyKey(
     ...{ baseUrl: config.closeUrl, budget: createMemoryBudget({ now: Date.now }) },
   });
   try {
-    const source = createCloseSource({ client, warn: () => undefined });
-    return await source.identify(AbortSignal.timeout(TIMEOUT_MS));
+    return await work(createCloseSource({ client, warn: () => undefined }));
   } finally {
     client.close();
   }

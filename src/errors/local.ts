@@ -67,6 +67,26 @@ export const LOCAL_ERRORS = {
     message: 'No Temporal server answers at {address}.',
     next: 'Start it, or correct TEMPORAL_ADDRESS; unset it to let "closehaul start" bring its own.',
   },
+  CLOCK_WRONG: {
+    recovery: 'stop-command',
+    message: 'The clock of this machine is {seconds} s {side} that of {server}.',
+    next: 'Let it be set by NTP (on Linux "timedatectl set-ntp true"): a sync looks back five minutes, and a clock that is wrong by more loses changes.',
+  },
+  TEMPORAL_NAMESPACE_MISSING: {
+    recovery: 'stop-command',
+    message: 'Temporal has no namespace {namespace}.',
+    next: 'Make it with "temporal operator namespace create --namespace {namespace}", or correct TEMPORAL_NAMESPACE.',
+  },
+  WORKERS_ABSENT: {
+    recovery: 'stop-command',
+    message: 'No worker polls task queue {taskQueue} in namespace {namespace}.',
+    next: 'Start one: "npx closehaul worker", or "npm start".',
+  },
+  SEARCH_ATTRIBUTES_REFUSED: {
+    recovery: 'stop-command',
+    message: 'Temporal did not register the search attributes: {reason}.',
+    next: 'Let an administrator run "temporal operator search-attribute create --name CloseConnection --type Keyword --name CloseState --type Keyword --name CloseSyncedThrough --type Datetime". Closehaul works without them.',
+  },
   WORKER_NOT_BUILT: {
     recovery: 'stop-command',
     message: 'The workflow bundle is missing.',

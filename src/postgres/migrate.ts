@@ -1,6 +1,8 @@
+import { readdirSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { runner } from 'node-pg-migrate';
 import pg from 'pg';
+import { query } from './pool.js';
 import { databaseError, sqlstateOf } from './sqlstate.js';
 
 const MIGRATIONS_FOLDER = fileURLToPath(new URL('../../sql', import.meta.url));
@@ -26,6 +28,20 @@ export async function migrate(url: string): Promise<void> {
   } catch (error) {
     throw databaseError(error);
   }
+}
+
+/** What `migrate` would do, by the names of the files; all of it where it never ran. */
+export async function pendingMigrations(pool: pg.Pool): Promise<readonly string[]> {
+  const names = readdirSync(MIGRATIONS_FOLDER).map((file) => file.replace(/\.sql$/, ''));
+  const [table] = await query<{ isThere: boolean }>(
+    pool,
+    `SELECT to_regclass('closehaul.migrations') IS NOT NULL AS "isThere"`,
+  );
+  const done =
+    table?.isThere === true
+      ? await query<{ name: string }>(pool, 'SELECT name FROM closehaul.migrations')
+      : [];
+  return names.filter((name) => !done.some((migration) => migration.name === name)).sort();
 }
 
 /** Makes the database of `url` when it is missing; `adminUrl` points at one that is there. */

@@ -121,26 +121,24 @@ export async function listRuns(
 }
 
 /** What the database is, for `closehaul check`: version, encoding, and whether schemas may be made. */
-export async function inspectDatabase(
-  pool: pg.Pool,
-): Promise<{ version: string; encoding: string; mayCreate: boolean; database: string }> {
-  const [row] = await query<{
-    version: string;
-    encoding: string;
-    may_create: boolean;
-    database: string;
-  }>(
+export async function inspectDatabase(pool: pg.Pool): Promise<DatabaseFacts> {
+  const [row] = await query<DatabaseFacts & pg.QueryResultRow>(
     pool,
     `SELECT current_setting('server_version') AS version, current_setting('server_encoding') AS encoding,
-            has_database_privilege(current_database(), 'CREATE') AS may_create,
-            current_database() AS database`,
+            has_database_privilege(current_database(), 'CREATE') AS "mayCreate",
+            current_database() AS database,
+            (extract(epoch FROM clock_timestamp()) * 1000)::float8 AS "nowMs"`,
   );
-  return {
-    version: row?.version ?? '',
-    encoding: row?.encoding ?? '',
-    mayCreate: row?.may_create ?? false,
-    database: row?.database ?? '',
-  };
+  return row ?? { version: '', encoding: '', mayCreate: false, database: '', nowMs: 0 };
+}
+
+export interface DatabaseFacts {
+  readonly version: string;
+  readonly encoding: string;
+  readonly mayCreate: boolean;
+  readonly database: string;
+  /** Its clock, in milliseconds since 1970. */
+  readonly nowMs: number;
 }
 
 export interface StreamCount {
