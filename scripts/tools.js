@@ -11,6 +11,7 @@ const { resolveTemporalCli } = await import('../dist/local/temporal-cli.js');
 const { ensureTctl } = await import('../dist/local/tctl.js');
 const { ensureDbt } = await import('../dist/local/dbt.js');
 const { ensureTapCloseio } = await import('../dist/local/tap-closeio.js');
+const { ensureChromium } = await import('../dist/local/chromium.js');
 const { ensureTestServer } = await import('../dist/local/test-server.js');
 
 const { env } = process;
@@ -26,6 +27,7 @@ const tools = {
   dbt: () => ensureDbt(options),
   'tap-closeio': () => ensureTapCloseio(options),
   'time-skipping': () => ensureTestServer(options),
+  chromium: () => ensureChromium(options),
 };
 for (const [name, find] of Object.entries(tools)) {
   try {

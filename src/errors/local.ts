@@ -62,6 +62,11 @@ export const LOCAL_ERRORS = {
     message: 'The Temporal test server could not be fetched: {reason}.',
     next: 'Install Java 11 or newer and Maven (on Debian the packages default-jre-headless and maven), and let Maven reach a repository. Only the tests need it.',
   },
+  CHROMIUM_UNOBTAINABLE: {
+    recovery: 'stop-command',
+    message: 'No Chromium was found, and none could be installed: {reason}.',
+    next: 'Install it (on Debian the package chromium), or run the tests as root with apt-get at hand. Only the tests need it.',
+  },
   TEMPORAL_UNREACHABLE: {
     recovery: 'stop-command',
     message: 'No Temporal server answers at {address}.',

@@ -7,6 +7,8 @@ import { duration, minuteOf, number, sliceWords } from '../core/words.js';
  */
 const STREAMS_SHOWN = 10;
 const LINES_SHOWN = 3;
+/** The Web UI sets columns without a space between them. */
+const GAP = '│ ';
 
 /** Of a connection, as it stood at `nowMs`. */
 export function currentDetails(answer: StatusAnswer, nowMs: number): string {
@@ -58,7 +60,11 @@ function streamTable(streams: readonly StreamStatus[], nowMs: number): string {
     streamLine(stream.error === null ? stream.name : `**${stream.name}** !`, [stream], nowMs),
   );
   if (others.length > 0) lines.push(streamLine(`${others.length} others`, others, nowMs));
-  return ['| stream | rows | complete up to | lag |', '|:---|---:|:---|---:|', ...lines].join('\n');
+  return [
+    `| stream | rows | ${GAP}complete up to | ${GAP}lag |`,
+    '|:---|---:|:---|:---|',
+    ...lines,
+  ].join('\n');
 }
 
 function streamLine(name: string, streams: readonly StreamStatus[], nowMs: number): string {
@@ -67,7 +73,7 @@ function streamLine(name: string, streams: readonly StreamStatus[], nowMs: numbe
   const [oldest = ''] = bookmarks;
   const [upTo, lag] =
     oldest === '' ? ['', ''] : [oldest.slice(5, 16), duration(nowMs - Date.parse(oldest))];
-  return `| ${name} | ${number(rows)} | ${upTo.replace('T', ' ')} | ${lag} |`;
+  return `| ${name} | ${number(rows)} | ${GAP}${upTo.replace('T', ' ')} | ${GAP}${lag} |`;
 }
 
 function backfillLine({

@@ -32,9 +32,9 @@ describe('the details of a connection', () => {
         '',
         'Next sync 2026-11-28 08:33 UTC, every 30m; as of 08:04:11 UTC',
         '',
-        '| stream | rows | complete up to | lag |',
-        '|:---|---:|:---|---:|',
-        '| leads | 1,200 | 11-28 08:03 | 30 s |',
+        '| stream | rows | │ complete up to | │ lag |',
+        '|:---|---:|:---|:---|',
+        '| leads | 1,200 | │ 11-28 08:03 | │ 30 s |',
       ].join('\n'),
     );
   });
@@ -84,7 +84,7 @@ describe('the details of a connection', () => {
     expect(text.length).toBeLessThan(2_500);
     expect(text.split('\n').length).toBeLessThan(45);
     // None is left out of the sums.
-    expect(text).toMatch(/^\| 23 others \| 23,000,253 \| 11-28 08:03 \| 30 s \|$/m);
+    expect(text).toMatch(/^\| 23 others \| 23,000,253 \| │ 11-28 08:03 \| │ 30 s \|$/m);
     expect(text).toContain('- Backfill job-59, 2024-01-01 to now: queued, 12,345 records');
     expect(text).toContain('- and 57 more');
   });

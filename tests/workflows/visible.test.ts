@@ -93,7 +93,7 @@ describe('a connection on a server that does not know its search attributes', ()
 
     const { currentDetails, definition } = await metadata();
     expect(currentDetails).toMatch(/^\*\*Up to date\*\*, complete up to 20/);
-    expect(currentDetails).toContain('| leads | 100 | 01-01 00:00 |');
+    expect(currentDetails).toContain('| leads | 100 | │ 01-01 00:00 |');
     const { queryDefinitions, signalDefinitions, updateDefinitions } = definition;
     const described = [...queryDefinitions, ...signalDefinitions, ...updateDefinitions].filter(
       ({ name }) => !name.startsWith('__'),
