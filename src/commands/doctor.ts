@@ -136,7 +136,15 @@ async function lookAtConnections(config: Config): Promise<readonly Finding[]> {
 const NEEDS_ATTENTION: readonly StatusAnswer['status'][] = ['Blocked', 'Incomplete', 'Paused'];
 
 async function lookAtConnection(client: Client, { name }: ConnectionLine): Promise<Look> {
-  const { status, problem, syncedThrough } = await readStatus(client, name);
+  const answer = await readStatus(client, name).catch((error: unknown) => {
+    // Somebody may have ended it on purpose; only the others are needed.
+    if (error instanceof ClosehaulError && error.code === 'CONNECTION_NOT_RUNNING') return error;
+    throw error;
+  });
+  if (answer instanceof ClosehaulError) {
+    return { says: `${answer.message} ${answer.next}`, isWarning: true };
+  }
+  const { status, problem, syncedThrough } = answer;
   const through = syncedThrough === null ? '' : `, complete up to ${syncedThrough.slice(0, 19)}Z`;
   const trouble = problem === null ? '' : `: ${problem}`;
   const isWarning = problem !== null || NEEDS_ATTENTION.includes(status);

@@ -164,6 +164,7 @@ const LOOKING: readonly Action[] = [
   reads('list all connections', /closehaul status$|\blist /, /close-stitch_closeio|Stitch Closeio/),
   reads('streams', /closehaul streams/, /event_log/),
   reads('check', /closehaul check/, /Temporal/),
+  reads('doctor', /closehaul doctor/, /^ok +Workers/m, /CloseState/),
   reads('runs', /closehaul runs/, /initial[\s\S]*complete/),
   reads('rejected', /closehaul rejected/, /No record is rejected\./),
   reads('show', /\bshow /, /WorkflowExecutionStarted/),
