@@ -57,7 +57,7 @@ const POOL_SIZE = ACTIVITIES_MAX + 4;
 
 /**
  * How much garbage may pile up beside what is in use, in percent of that. V8 would let four times as
- * much pile up (measured on a history: 342 MiB at most, so 258, for a twentieth more of CPU time).
+ * much pile up (measured on a history: 342 MiB at most, so 258, for 5 to 10 % more CPU time).
  */
 const GARBAGE_PERCENT = 100;
 
