@@ -43,6 +43,7 @@ export async function build() {
   };
   const { code } = await bundleWorkflowCode({
     workflowsPath: join(root, 'dist', 'workflows', 'index.js'),
+    payloadConverterPath: join(root, 'dist', 'workflows', 'payload-converter.js'),
     logger,
   });
   writeFileSync(join(root, 'dist', 'workflow-bundle.js'), code);

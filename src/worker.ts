@@ -2,7 +2,13 @@ import { existsSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { setFlagsFromString } from 'node:v8';
 import { fileURLToPath } from 'node:url';
-import { NativeConnection, Worker } from '@temporalio/worker';
+import {
+  bundleWorkflowCode,
+  DefaultLogger,
+  NativeConnection,
+  Worker,
+  type WorkflowBundleOption,
+} from '@temporalio/worker';
 import type pg from 'pg';
 import { createActivities } from './activities/index.js';
 import type { ActivityDeps, Probe } from './activities/deps.js';
@@ -76,7 +82,7 @@ export async function startWorker(options: WorkerOptions): Promise<RunningWorker
     connection,
     namespace: config.temporal.namespace ?? 'default',
     taskQueue: TASK_QUEUE,
-    ...workflowCode(),
+    workflowBundle: await workflowCode(),
     activities: createActivities(createDeps(options, pool)),
     identity: workerIdentity(),
     maxConcurrentActivityTaskExecutions: ACTIVITIES_MAX,
@@ -121,11 +127,16 @@ async function connectWorker(config: WorkerOptions['config']): Promise<NativeCon
 }
 
 /** The bundle that `npm run build` made; from source (tests, development) it is made on the spot. */
-function workflowCode(): { workflowBundle: { codePath: string } } | { workflowsPath: string } {
-  if (existsSync(BUNDLE)) return { workflowBundle: { codePath: BUNDLE } };
-  const source = fileURLToPath(new URL('./workflows/index.ts', import.meta.url));
-  if (existsSync(source)) return { workflowsPath: source };
-  throw new ClosehaulError('WORKER_NOT_BUILT');
+async function workflowCode(): Promise<WorkflowBundleOption> {
+  if (existsSync(BUNDLE)) return { codePath: BUNDLE };
+  const source = (name: string): string =>
+    fileURLToPath(new URL(`./workflows/${name}.ts`, import.meta.url));
+  if (!existsSync(source('index'))) throw new ClosehaulError('WORKER_NOT_BUILT');
+  return bundleWorkflowCode({
+    workflowsPath: source('index'),
+    payloadConverterPath: source('payload-converter'),
+    logger: new DefaultLogger('WARN'),
+  });
 }
 
 function createDeps(options: WorkerOptions, pool: pg.Pool): ActivityDeps {

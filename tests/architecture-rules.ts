@@ -238,6 +238,7 @@ export const ENTRY_POINTS = [
   'src/cli.ts',
   'src/worker.ts',
   'src/workflows/index.ts',
+  'src/workflows/payload-converter.ts',
   'src/sandbox/main.ts',
 ];
 

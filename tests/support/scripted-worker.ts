@@ -12,11 +12,14 @@ import { ACTIVATION_LIMIT } from '../../src/worker.js';
 import type { ScriptedActivities } from './scripted-activities.js';
 
 const WORKFLOWS = fileURLToPath(new URL('../../src/workflows/index.ts', import.meta.url));
+const CONVERTER = fileURLToPath(
+  new URL('../../src/workflows/payload-converter.ts', import.meta.url),
+);
 
 export function bundleWorkflows(path = WORKFLOWS): Promise<WorkflowBundleWithSourceMap> {
   const silent = (): void => undefined;
   return bundleWorkflowCode({
-    workflowsPath: path,
+    ...{ workflowsPath: path, payloadConverterPath: CONVERTER },
     logger: { ...console, log: silent, info: silent, trace: silent, debug: silent },
   });
 }

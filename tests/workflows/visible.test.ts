@@ -84,6 +84,17 @@ async function historyOf(workflow: WorkflowHandle): Promise<string> {
   return historyToJSON(await workflow.fetchHistory());
 }
 
+/** As a client in another language, or one that is broken, may send it. */
+async function signalRaw(signalName: string, encoding: string, data: string): Promise<void> {
+  const { namespace } = client.options;
+  const { workflowId } = handle;
+  const payload = { metadata: { encoding: Buffer.from(encoding) }, data: Buffer.from(data) };
+  await client.workflowService.signalWorkflowExecution({
+    ...{ namespace, signalName, workflowExecution: { workflowId } },
+    input: { payloads: [payload] },
+  });
+}
+
 const countOf = (text: string, event: string): number => text.split(event).length - 1;
 
 describe('a connection on a server that does not know its search attributes', () => {
@@ -198,5 +209,26 @@ describe('a connection on a server that knows its search attributes', () => {
     await untilListed('CloseConnection="Never Open" AND CloseState="Blocked"');
     const { currentDetails } = await metadata();
     expect(currentDetails).toMatch(/^\*\*Blocked\*\*\n\n> Close rejected the API key .*resume/);
+  });
+});
+
+describe('a signal that nobody can read', () => {
+  it.each([
+    ['broken JSON', 'json/plain', '{"from":'],
+    ['a message of another language', 'json/protobuf', '{}'],
+    ['an encoding of its own', 'binary/secret', 'x'],
+  ])('is recorded, and the connection goes on: %s', async (_what, encoding, data) => {
+    await begin('Unreadable');
+    await untilStatus(handle, 'up to date', isSettled);
+    await signalRaw(SIGNALS.backfill, encoding, data);
+    const { rejectedRequests, status } = await untilStatus(
+      handle,
+      'recorded',
+      ({ requests }) => requests.rejected === 1,
+    );
+    expect([rejectedRequests.map(({ request }) => request), status]).toEqual([
+      ['backfill'],
+      'Up to date',
+    ]);
   });
 });
