@@ -1,11 +1,12 @@
 import type pg from 'pg';
+import type { SliceRef } from '../contract.js';
 import type { Instant } from '../core/instant.js';
 import type { Lane, Source, SourceStream } from '../core/ports.js';
 import type { Catalog } from '../postgres/catalog.js';
 import type { KeptCustomFields } from '../postgres/custom-fields.js';
 
 /** Where a step of the journey is reached: a seam for traces, progress and crash tests. */
-export type Probe = (point: string) => void | Promise<void>;
+export type Probe = (point: string, ref?: SliceRef) => void | Promise<void>;
 
 /** What every activity is made from; `worker.ts` puts it together. */
 export interface ActivityDeps {

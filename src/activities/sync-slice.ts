@@ -120,7 +120,7 @@ async function syncPages(ref: SliceRef, box: SliceBox, deps: ActivityDeps): Prom
   const batches = readAhead(ready(pages, context), { pagesMax: Math.min(1, pagesMax), nowMs });
   for await (const { page, batch } of batches) {
     const counts = await loadPage({ ...batch, version }, { pool, catalog, probe });
-    await probe('page-committed');
+    await probe('page-committed', ref);
 
     version += 1;
     box.addPage(ref, page, counts);

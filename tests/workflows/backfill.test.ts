@@ -1,5 +1,6 @@
 import { WorkflowUpdateFailedError, type Client, type WorkflowHandle } from '@temporalio/client';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import type { Probe } from '../../src/activities/deps.js';
 import {
   REQUEST_BACKFILL_UPDATE,
   SIGNALS,
@@ -20,6 +21,7 @@ import {
   doubledActivities,
   loadedActivitiesBefore,
 } from '../support/e2e-older.js';
+import { PageGate } from '../support/page-gate.js';
 import { drain, ids } from '../support/sandbox-client.js';
 import {
   testClient,
@@ -39,12 +41,13 @@ let database: TestDatabase;
 let sandbox: Sandbox;
 let worker: RunningWorker | undefined;
 let handle: WorkflowHandle;
+let probe: Probe = () => undefined;
 
 beforeAll(async () => {
   client = await testClient();
   database = await testDatabase();
   sandbox = await testSandbox({ from: `${OLDEST}T00:00:00Z`, leads: 40, activities: 500 });
-  worker = await testWorker(database.url, sandbox.url);
+  worker = await testWorker(database.url, sandbox.url, (point, ref) => probe(point, ref));
 });
 
 afterAll(async () => {
@@ -59,6 +62,7 @@ beforeEach(() => {
 });
 
 afterEach(async () => {
+  probe = () => undefined;
   await handle.terminate().catch(() => undefined);
   for await (const { workflowId } of client.workflow.list({ query: 'ExecutionStatus="Running"' })) {
     await client.workflow
@@ -113,19 +117,17 @@ describe('after a backfill from an earlier date', () => {
   });
 
   it('asked for while the first sync runs, the tables hold both', async () => {
-    sandbox.setFaults(['slow=60']);
+    const gate = new PageGate(({ schema }) => schema === 'meanwhile');
+    ({ probe } = gate);
     const schema = await begin('Meanwhile');
-    const { historicalSync } = await untilStatus(
-      handle,
-      'the first rows are there',
-      ({ streams }) => (streams[0]?.rows ?? 0) > 0,
-    );
+    await gate.reached;
+    const { historicalSync } = await statusOf(handle);
     const answers = [
       await ask({ from: '2026-06-01', to: START_DATE, id: 'one' }),
       await ask({ from: '2026-05-01', to: '2026-06-01', id: 'two' }),
     ];
     const behind = await statusOf(handle);
-    sandbox.setFaults([]);
+    gate.release();
     await untilDone('both are done', 2);
 
     expect(historicalSync).toBe('running');
@@ -171,9 +173,10 @@ describe('after a backfill from an earlier date', () => {
   it('the syncs have gone on beside it', async () => {
     await begin('Beside');
     const { syncsCompleted } = await untilStatus(handle, 'up to date', isSettled);
-    sandbox.setFaults(['slow=60']);
+    const gate = new PageGate(({ job }) => job.startsWith('backfill/'));
+    ({ probe } = gate);
     await handle.signal(SIGNALS.backfill, OLDEST);
-    await untilStatus(handle, 'it runs', ({ backfills }) => backfills[0]?.status === 'running');
+    await gate.reached;
 
     await handle.signal(SIGNALS.syncNow);
     const { backfills } = await untilStatus(
@@ -182,6 +185,7 @@ describe('after a backfill from an earlier date', () => {
       (status) => status.syncsCompleted > syncsCompleted,
     );
 
+    gate.release();
     expect(backfills[0]?.status).toBe('running');
   });
 });

@@ -3,9 +3,11 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { connectionWorkflowId, SIGNALS, TASK_QUEUE, WORKFLOW_TYPES } from '../../src/contract.js';
 import type { Sandbox } from '../../src/sandbox/sandbox.js';
 import type { RunningWorker } from '../../src/worker.js';
+import type { Probe } from '../../src/activities/deps.js';
 import { canarySightings } from '../support/e2e-canary.js';
 import { isSettled, startConnection, statusOf, untilStatus } from '../support/e2e-connection.js';
 import { closeActivities, loadedActivitiesBefore } from '../support/e2e-older.js';
+import { PageGate } from '../support/page-gate.js';
 import {
   TEST_KEY,
   testClient,
@@ -20,12 +22,13 @@ let client: Client;
 let database: TestDatabase;
 let sandbox: Sandbox;
 let worker: RunningWorker | undefined;
+let probe: Probe = () => undefined;
 
 beforeAll(async () => {
   client = await testClient();
   database = await testDatabase();
   sandbox = await testSandbox({ leads: 40, activities: 400 });
-  worker = await testWorker(database.url, sandbox.url);
+  worker = await testWorker(database.url, sandbox.url, (point, ref) => probe(point, ref));
 });
 
 afterAll(async () => {
@@ -38,6 +41,7 @@ afterAll(async () => {
 /** So that one test's trouble is not the next one's. */
 afterEach(async () => {
   sandbox.setFaults([]);
+  probe = () => undefined;
   sandbox.setApiKey(null);
   for await (const { workflowId } of client.workflow.list({ query: 'ExecutionStatus="Running"' })) {
     await client.workflow
@@ -89,9 +93,10 @@ describe('a connection', () => {
   });
 
   it('stops in the middle of its historical sync when it is paused, and reads the rest later', async () => {
-    sandbox.setFaults(['slow=100']);
+    const gate = new PageGate(({ schema }) => schema === 'half_way');
+    ({ probe } = gate);
     const handle = await startConnection(client, { name: 'Half Way', startDate: '2025-11-01' });
-    await untilStatus(handle, 'some are there', ({ streams }) => (streams[0]?.rows ?? 0) > 0);
+    await gate.reached;
     await handle.signal(SIGNALS.pause);
     await until('the page in hand is finished', async () => {
       const query = 'WorkflowType="historicalSync" AND ExecutionStatus="Running"';
@@ -103,11 +108,11 @@ describe('a connection', () => {
       ({ status, historicalSync }) => status === 'Paused' && historicalSync === 'pending',
     );
     const before = await requestsNow();
+    gate.release();
     await handle.signal(SIGNALS.syncNow);
     expect((await statusOf(handle)).status).toBe('Paused');
     expect(await requestsNow()).toBe(before);
 
-    sandbox.setFaults([]);
     await handle.signal(SIGNALS.resume);
 
     const answer = await untilStatus(handle, 'up to date', isSettled);

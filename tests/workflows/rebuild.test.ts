@@ -12,9 +12,10 @@ import { instantFromMillis } from '../../src/core/instant.js';
 import { openRebuild, swapRebuild } from '../../src/postgres/rebuild.js';
 import type { Sandbox } from '../../src/sandbox/sandbox.js';
 import type { RunningWorker } from '../../src/worker.js';
-import { isSettled, startConnection, untilStatus } from '../support/e2e-connection.js';
+import { isSettled, startConnection, statusOf, untilStatus } from '../support/e2e-connection.js';
 import { buildOnce, closehaul, endProcesses } from '../support/e2e-process.js';
 import { differences, readWarehouse } from '../support/e2e-warehouse.js';
+import { PageGate } from '../support/page-gate.js';
 import {
   testClient,
   testDatabase,
@@ -40,7 +41,7 @@ beforeAll(async () => {
   client = await testClient();
   database = await testDatabase();
   sandbox = await testSandbox({ leads: 40, activities: 500, from: `${START}T00:00:00Z` });
-  worker = await testWorker(database.url, sandbox.url, (point) => probe(point));
+  worker = await testWorker(database.url, sandbox.url, (point, ref) => probe(point, ref));
 });
 
 afterAll(async () => {
@@ -72,8 +73,12 @@ async function settled(name: string, every = '1d'): Promise<WorkflowHandle> {
   return handle;
 }
 
-const isFilling = ({ rebuild }: StatusAnswer): boolean =>
-  rebuild?.status === 'running' && rebuild.records > 0;
+/** Holds the rebuild of a schema once some records are in its new tables. */
+function holdRebuild(schema: string): PageGate {
+  const gate = new PageGate((ref) => ref.schema === `${schema}__rebuild`);
+  ({ probe } = gate);
+  return gate;
+}
 
 /** Swapped, synced since, and nothing is left to do. */
 function untilRebuilt(handle: WorkflowHandle, syncsBefore = 0): Promise<StatusAnswer> {
@@ -113,10 +118,11 @@ describe('a rebuild', () => {
     const handle = await settled('Anew', '10s');
     await database.pool.query('CREATE VIEW public.anew AS SELECT id, description FROM anew.leads');
     const [lead] = [...sandbox.world.leads()] as { readonly id: string }[];
-    sandbox.setFaults(['slow=60']);
+    const gate = holdRebuild('anew');
 
     expect(await request(handle, { layout: 'jsonb' })).toEqual({ status: 'queued' });
-    const { syncsCompleted } = await untilStatus(handle, 'some are in the new tables', isFilling);
+    await gate.reached;
+    const { syncsCompleted } = await statusOf(handle);
     const now = new Date().toISOString();
     sandbox.world.updateLead(lead?.id ?? '', { description: 'changed', date_updated: now });
     sandbox.world.createLead({ name: 'Brand New' });
@@ -129,6 +135,7 @@ describe('a rebuild', () => {
     const old = await rows(`SELECT items__name FROM anew.leads__contacts LIMIT 1`);
     const current = await rows(`SELECT id FROM anew.leads WHERE name = 'Brand New'`);
 
+    gate.release();
     const after = await untilRebuilt(handle, during.syncsCompleted);
 
     expect(during.rebuild?.status, 'the sync was during the rebuild').toBe('running');
@@ -149,16 +156,16 @@ describe('a rebuild', () => {
 
   it('asked for again and again is one', async () => {
     const handle = await settled('Again');
-    sandbox.setFaults(['slow=40']);
+    const gate = holdRebuild('again');
     await request(handle, { layout: 'stitch-v2' });
     await handle.signal(SIGNALS.rebuild, { layout: 'stitch-v2' });
-    await untilStatus(handle, 'some are in the new tables', isFilling);
+    await gate.reached;
     expect(await request(handle, { layout: 'stitch-v2' })).toEqual({ status: 'running' });
     await handle.signal(SIGNALS.rebuild);
     const failure: unknown = await request(handle, { layout: 'jsonb' }).catch(
       (error: Error) => (error.cause as Error).message,
     );
-    sandbox.setFaults([]);
+    gate.release();
 
     const after = await untilRebuilt(handle);
 
@@ -189,9 +196,9 @@ describe('a rebuild', () => {
 
   it('stops when it is paused, and goes on where it was', async () => {
     const handle = await settled('Resting');
-    sandbox.setFaults(['slow=60']);
+    const gate = holdRebuild('resting');
     await request(handle);
-    await untilStatus(handle, 'some are in the new tables', isFilling);
+    await gate.reached;
     await handle.signal(SIGNALS.pause);
     const paused = await untilStatus(
       handle,
@@ -202,7 +209,7 @@ describe('a rebuild', () => {
     const pages = await rows<{ pages: number }>(
       `SELECT sum(pages)::int AS pages FROM closehaul.checkpoints WHERE schema_name = 'resting__rebuild'`,
     );
-    sandbox.setFaults([]);
+    gate.release();
     await handle.signal(SIGNALS.resume);
 
     await untilRebuilt(handle);
@@ -238,11 +245,11 @@ describe('a rebuild', () => {
 
   it('goes on in a workflow that is started again', async () => {
     const first = await settled('Reborn');
-    sandbox.setFaults(['slow=60']);
+    const gate = holdRebuild('reborn');
     await request(first, { layout: 'jsonb' });
-    await untilStatus(first, 'some are in the new tables', isFilling);
+    await gate.reached;
     await first.terminate();
-    sandbox.setFaults([]);
+    gate.release();
 
     const handle = await startConnection(client, {
       name: 'Reborn',
