@@ -5,10 +5,12 @@ import { doctor } from '../../src/commands/doctor.js';
 import type { Finding } from '../../src/commands/findings.js';
 import type { Config } from '../../src/config.js';
 import type { Sandbox } from '../../src/sandbox/sandbox.js';
+import { ensureTctl } from '../../src/local/tctl.js';
 import { VERSION } from '../../src/version.js';
 import type { RunningWorker } from '../../src/worker.js';
 import { isSettled, startConnection, untilStatus } from '../support/e2e-connection.js';
 import { buildOnce, runClosehaul } from '../support/e2e-process.js';
+import { openShell } from '../support/e2e-shell.js';
 import {
   TEST_KEY,
   testClient,
@@ -18,8 +20,10 @@ import {
   testNamespace,
   testSandbox,
   testWorker,
+  until,
   type TestDatabase,
 } from '../support/stack.js';
+import { toolCacheFolder } from '../support/tools.js';
 
 let client: Client;
 let database: TestDatabase;
@@ -183,6 +187,14 @@ describe('closehaul doctor', () => {
 
     expect(isGood).toBe(true);
     expect(Object.values(found).filter(({ verdict }) => verdict !== 'ok')).toEqual([]);
+    // What was registered can be searched by, also with the oldest of the tools.
+    const tctl = await ensureTctl({ cacheFolder: toolCacheFolder(), env: process.env });
+    const shell = openShell({ tctl });
+    const line = `tctl wf list --query 'CloseConnection="Examined" AND CloseState="Up to date"'`;
+    await until('tctl finds it', async () => {
+      return (await shell.read(line)).includes('closeConnection');
+    });
+    shell.close();
     expect(found['Workers']?.says).toMatch(
       new RegExp(`^1 in the last minutes: closehaul-${VERSION}@`),
     );
