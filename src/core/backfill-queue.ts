@@ -1,4 +1,5 @@
 import { earlier, later, parseInstant, type Instant } from './instant.js';
+import { isListOfText, REQUEST_ID_FORM } from './request-fields.js';
 
 /**
  * Backfills that operators asked for, from the signal to the end.
@@ -27,7 +28,6 @@ export type BackfillRequest = Pick<BackfillJob, 'from' | 'to' | 'streams'> & {
 
 const WAITING_MAX = 50;
 const ENDED_KEPT = 10;
-const ID_FORM = /^[\w.:-]{1,64}$/;
 
 /** Checks what came by signal or update; says in one sentence what is wrong with it. */
 export function parseBackfill(
@@ -53,7 +53,7 @@ export function parseBackfill(
   if (end !== null && end <= from) return { reason: '"to" must be after "from".' };
   // What lies ahead is read by every sync; a plan for the next 8,000 years would only be long.
   const to = end !== null && end > now ? null : end;
-  if (id !== null && (typeof id !== 'string' || !ID_FORM.test(id))) {
+  if (id !== null && (typeof id !== 'string' || !REQUEST_ID_FORM.test(id))) {
     return { reason: '"id" must be 1 to 64 letters, digits or . _ : -' };
   }
   if (streams !== null && !isListOfText(streams)) {
@@ -65,10 +65,6 @@ export function parseBackfill(
     return { reason: `"streams" names one that this connection does not have.` };
   }
   return { request: { from, to, streams, id } };
-}
-
-function isListOfText(value: unknown): value is readonly string[] {
-  return Array.isArray(value) && value.every((element) => typeof element === 'string');
 }
 
 /** The queue with the request in it, and the job that it became; a full queue refuses. */

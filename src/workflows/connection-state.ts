@@ -23,6 +23,7 @@ import { selectStreams } from '../core/stream-selection.js';
 import { nextStart, parseAnchor, parseEvery } from '../core/schedule.js';
 import { changeRebuild, newRebuild, type RebuildState } from './rebuild-state.js';
 import { requestReconcile, type ReconcileState } from './reconcile-state.js';
+import { isListOfText } from '../core/request-fields.js';
 
 /**
  * What a connection wants and what it does, and nothing of Temporal: it can be read, tested and
@@ -255,10 +256,6 @@ export function changeSettings(
   // Slots of the new frequency that lie in the past were never due.
   state.slotsSkipped = slotsSkipped;
   return null;
-}
-
-function isListOfText(value: unknown): value is readonly string[] {
-  return Array.isArray(value) && value.every((element) => typeof element === 'string');
 }
 
 export function recordRejected(

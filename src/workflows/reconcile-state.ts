@@ -2,6 +2,7 @@ import type { ReconcileAnswer, ReconcileStatus, RunResult } from '../contract.js
 import { instantFromMillis } from '../core/instant.js';
 import type { ConnectionState } from './connection-state.js';
 import type { Ended } from './rebuild.js';
+import { isListOfText, REQUEST_ID_FORM } from '../core/request-fields.js';
 
 /** A reconciliation of a connection, from the request to its counts. */
 export interface ReconcileState extends ReconcileStatus {
@@ -10,8 +11,6 @@ export interface ReconcileState extends ReconcileStatus {
   /** Before then it is not worth trying again, in milliseconds since 1970; null: at once. */
   readonly retryAtMs: number | null;
 }
-
-const ID_FORM = /^[\w.:-]{1,64}$/;
 
 /** Asks for a reconciliation. One that waits or runs is found by any request. Never throws. */
 export function requestReconcile(
@@ -25,10 +24,10 @@ export function requestReconcile(
   }
   const { streams = null, id = newId, ...others } = request as Record<string, unknown>;
   if (Object.keys(others).length > 0) return { reason: 'It has fields other than streams, id.' };
-  if (typeof id !== 'string' || !ID_FORM.test(id)) {
+  if (typeof id !== 'string' || !REQUEST_ID_FORM.test(id)) {
     return { reason: '"id" must be 1 to 64 letters, digits or . _ : -' };
   }
-  if (streams !== null && !isListOfText(streams)) {
+  if (streams !== null && (!isListOfText(streams) || streams.length === 0)) {
     return { reason: '"streams" must be a list of stream names, with at least one.' };
   }
   const known = state.open?.streams;
@@ -47,12 +46,6 @@ export function requestReconcile(
   };
   state.revision += 1;
   return { id, status: 'queued' };
-}
-
-function isListOfText(value: unknown): value is readonly string[] {
-  return (
-    Array.isArray(value) && value.length > 0 && value.every((name) => typeof name === 'string')
-  );
 }
 
 /** What stopped half-way is tried now. */
