@@ -136,7 +136,8 @@ describe('docs/faults.md', () => {
   );
 
   it('has a test for each fault of Close and of the network', () => {
-    for (let fault = 16; fault <= 30; fault += 1) {
+    const ofClose = Array.from({ length: 15 }, (_, index) => 16 + index);
+    for (const fault of [...ofClose, 36]) {
       const row = page.split('\n').find((line) => line.startsWith(`| F${fault}: `)) ?? '';
       expect(row, `F${fault}`).toMatch(/`tests\/[\w./-]+` "/);
     }

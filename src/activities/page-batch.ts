@@ -56,7 +56,8 @@ async function toBatch(
   context: BatchContext,
 ): Promise<ReadyPage['batch']> {
   const { ref, deps, selection } = context;
-  const { next, totalRecords, requests, pass, note, isSkipped, hasGap, census, settled } = page;
+  const { next, missing, totalRecords, requests, pass, note, isSkipped, hasGap } = page;
+  const { census, settled } = page;
   const own = await denestFor(ref.stream, page.records, context);
   const effects: EffectBatch[] = [];
   for (const { stream, records, tombstones, closes } of page.effects ?? []) {
@@ -69,6 +70,7 @@ async function toBatch(
   effects.sort((a, b) => order.indexOf(a.stream) - order.indexOf(b.stream));
   return {
     ...{ ref, ...own, receivedAt, next, totalRecords, requests, effects },
+    ...(missing !== undefined && { isShort: true }),
     ...(pass !== undefined && { pass }),
     ...(note !== undefined && { note }),
     ...(isSkipped !== undefined && { isSkipped }),

@@ -3,7 +3,9 @@ import { parseInstant, type Instant } from '../core/instant.js';
 import type { Page } from '../core/ports.js';
 import type { JsonRecord } from '../core/record.js';
 import { sliceWords } from '../core/words.js';
+import { ClosehaulError } from '../errors.js';
 import type { ActivityDeps } from './deps.js';
+import { toFailure } from './failure.js';
 
 /**
  * How long one activity works before it hands back. Short enough that a pause or a new version is
@@ -124,7 +126,7 @@ export class SliceBox {
 
   /**
    * The failure to throw, so that Temporal waits longer each time; none beside progress, since the
-   * next activity then begins with fresh patience.
+   * next activity then begins with fresh patience. What waiting does not mend is parked beside it.
    */
   failure(): SliceFailure | undefined {
     return this.progress.size > 0 || this.done.size > 0 ? undefined : this.failures[0];
@@ -132,7 +134,11 @@ export class SliceBox {
 
   result(): SlicesProgress {
     const done = this.refs.flatMap((ref, index) => (this.done.has(ref) ? [index] : []));
-    return { done, streams: [...this.progress.values()], parked: null };
+    const lasting = this.failures.find(({ error }) => isLasting(error));
+    return {
+      ...{ done, streams: [...this.progress.values()] },
+      parked: lasting === undefined ? null : parkedBy(lasting),
+    };
   }
 
   /** For people who look at the pending activity. */
@@ -153,6 +159,15 @@ interface SliceReading {
   readonly rows: number;
   /** The time of the record that was loaded last, by the clock of its stream. */
   readonly through: Instant | null;
+}
+
+/** What the next activity would only meet again. */
+function isLasting(error: unknown): boolean {
+  return error instanceof ClosehaulError && error.recovery === 'fail-stream';
+}
+
+export function parkedBy({ ref, error }: SliceFailure): SlicesProgress['parked'] {
+  return { stream: ref.stream, message: toFailure(error).message };
 }
 
 type PageCounts = Pick<SliceProgress, 'inserted' | 'rows' | 'rejected'>;

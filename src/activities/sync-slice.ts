@@ -11,7 +11,7 @@ import { toFailure } from './failure.js';
 import { ready, received } from './page-batch.js';
 import { readAhead } from './read-ahead.js';
 import { reconcilePages } from './reconcile.js';
-import { SliceBox, type SliceFailure } from './slice-box.js';
+import { parkedBy, SliceBox, type SliceFailure } from './slice-box.js';
 
 /** Pages fetched ahead at most: two hide a latency of three times the load. */
 const READ_AHEAD_PAGES_MAX = 2;
@@ -52,8 +52,7 @@ export async function syncSlices(
   if (attempt < PATIENT_ATTEMPTS || !(await isItsOwn(failure, deps, cancellationSignal))) {
     throw toFailure(failure.error, failure.ref.stream);
   }
-  const { message } = toFailure(failure.error);
-  return { ...box.result(), parked: { stream: failure.ref.stream, message } };
+  return { ...box.result(), parked: parkedBy(failure) };
 }
 
 /**
@@ -125,10 +124,15 @@ async function syncPages(ref: SliceRef, box: SliceBox, deps: ActivityDeps): Prom
     version += 1;
     box.addPage(ref, page, counts);
     heartbeat(box.shown());
+    if (page.missing !== undefined) throw recordsMissing(ref, page.missing);
     if (page.next === null) return true;
     cancellationSignal.throwIfAborted();
   }
   return false;
+}
+
+function recordsMissing({ stream }: SliceRef, missing: number): ClosehaulError {
+  return new ClosehaulError('CLOSE_RECORDS_MISSING', { stream, missing });
 }
 
 interface ActivityContext extends Pick<Context, 'cancellationSignal' | 'heartbeat'> {

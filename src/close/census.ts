@@ -4,6 +4,7 @@ import type { Page, Present } from '../core/ports.js';
 import type { JsonRecord, JsonValue } from '../core/record.js';
 import { END_OF_TIME, planSlices } from '../core/slice.js';
 import type { Position, Slice } from '../core/stream.js';
+import { ClosehaulError } from '../errors.js';
 import { isAbsent } from './absent.js';
 import { clockOf, fieldText, type Warn } from './list-page.js';
 import { instantSchema, readPosition } from './position.js';
@@ -65,6 +66,7 @@ export async function* censusPages(
     const following = legs[index + 1];
     for await (const page of legPages(leg, inner, pages)) {
       if (page.note !== undefined) notes = [...notes, page.note];
+      if (page.missing !== undefined) notes = [...notes, missingNote(stream, page.missing)];
       const isEnd = page.next === null && following === undefined;
       const place = page.next === null ? following : leg;
       yield {
@@ -98,6 +100,10 @@ async function* legPages(
 
 /** Rows of keys alone are short, so windows are longer than those of whole records. */
 const KEYS_DAYS = 360;
+
+function missingNote({ name }: CloseStream, missing: number): string {
+  return new ClosehaulError('CLOSE_RECORDS_MISSING', { stream: name, missing }).message;
+}
 
 const FIRST_DAY = instantFromMillis(0);
 

@@ -1,14 +1,14 @@
 import { z } from 'zod';
-import { floorToMinute } from '../core/instant.js';
+import { floorToMinute, type Instant } from '../core/instant.js';
 import type { Page } from '../core/ports.js';
 import type { JsonRecord } from '../core/record.js';
 import type { Position, Slice } from '../core/stream.js';
 import { ClosehaulError } from '../errors.js';
-import { clockOf, lowestOfTail, type CloseList } from './list-page.js';
+import { clockOf, fetchListPage, lowestOfTail, type CloseList } from './list-page.js';
 import { instantSchema, readPosition, skipStateSchema } from './position.js';
 import { pathPattern } from './rate-limit.js';
 import type { QueryParams } from './request.js';
-import { SkipWalk, startSkip, stepBack, type SkipState } from './skip-walk.js';
+import { missingOf, SkipWalk, startSkip, stepBack, type SkipState } from './skip-walk.js';
 
 const keysetSchema = skipStateSchema.extend({
   strategy: z.literal('keyset'),
@@ -20,6 +20,7 @@ const keysetSchema = skipStateSchema.extend({
   readUpTo: instantSchema.nullable(),
   /** Rows went away while we read: take a new anchor after each page. */
   isMoving: z.boolean(),
+  /** Rows of the slice and behind it; what the queries of later anchors count is less and less. */
   total: z.number().nullable(),
 });
 
@@ -39,7 +40,8 @@ const SKIP_MAX = 5_000;
  * and steps back.
  *
  * Ends at the list's end or at the first page whose rows lie at or after `slice.to`; rows past the
- * slice's ends are passed on, they are valid and newer wins.
+ * slice's ends are passed on, they are valid and newer wins. What Close counted and did not give is
+ * told at the end.
  *
  * Unknown parameters are ignored by Close in silence, so filter and order are checked on each page.
  */
@@ -65,25 +67,62 @@ export async function* keysetPages(
       state = startKeyset(list, slice, mode);
       continue;
     }
-    const next = advance(list, state, step.next, rows, total);
+    const next = advance(list, slice, state, step.next, rows, total);
     const hasPassedEnd = mode === 'sorted' && next.readUpTo !== null && next.readUpTo >= slice.to;
     const isDone = !hasMore || hasPassedEnd;
+    const { missing, requests } = isDone
+      ? await countMissing(list, slice, next, hasMore ? rows : [])
+      : { missing: 0, requests: 0 };
     yield {
       records: mode === 'unfiltered' ? rows.filter((row) => isFrom(list, slice, row)) : rows,
       next: isDone ? null : next,
       totalRecords: next.total,
-      requests: walk.takeRequests(),
+      requests: walk.takeRequests() + requests,
+      ...(missing > 0 && { missing }),
     };
     if (isDone) return;
     state = next;
   }
 }
 
+/**
+ * What Close counts in the slice now and did not give, with the requests for it. `lastRows` are those of
+ * the last page where the list goes on behind the slice's end, else none.
+ */
+async function countMissing(
+  list: CloseList,
+  slice: Slice,
+  state: KeysetState,
+  lastRows: readonly JsonRecord[],
+): Promise<{ readonly missing: number; readonly requests: number }> {
+  if (state.read === null || state.total === null) return { missing: 0, requests: 0 };
+  let { total, read } = state;
+  let requests = 0;
+  const countFrom = async (anchor: Instant): Promise<number> => {
+    const query = { ...queryOf(list, { ...state, anchor }), _skip: 0, _limit: 1 };
+    const counted = await fetchListPage(list, query);
+    requests += counted.requests;
+    return counted.total ?? 0;
+  };
+  if (state.anchor !== firstAnchor(slice)) total = await countFrom(firstAnchor(slice));
+  if (lastRows.length > 0) {
+    const end = floorToMinute(slice.to);
+    total -= await countFrom(end);
+    read -= lastRows.filter((row) => (clockOf(row, list.clockField) ?? end) >= end).length;
+  }
+  return { missing: missingOf({ read, total }), requests };
+}
+
+/** The minute that the slice begins in; Close cannot be asked more exactly. */
+function firstAnchor(slice: Slice): Instant {
+  return floorToMinute(slice.from);
+}
+
 function startKeyset(list: CloseList, slice: Slice, mode: KeysetState['mode']): KeysetState {
   return {
     strategy: 'keyset',
     mode,
-    anchor: floorToMinute(slice.from),
+    anchor: firstAnchor(slice),
     readUpTo: null,
     isMoving: false,
     total: null,
@@ -121,14 +160,15 @@ function afterTooFar(list: CloseList, state: KeysetState): KeysetState {
 
 function advance(
   list: CloseList,
+  slice: Slice,
   state: KeysetState,
   skip: SkipState,
   rows: readonly JsonRecord[],
   total: number | null,
 ): KeysetState {
   const readUpTo = lowestOfTail(list, rows) ?? state.readUpTo;
-  // The first query counts the whole slice; later anchors count less and less.
-  const next = { ...state, ...skip, readUpTo, total: state.total ?? total };
+  const counted = state.anchor === firstAnchor(slice) ? total : state.total;
+  const next = { ...state, ...skip, readUpTo, total: counted };
   if (!state.isMoving || readUpTo === null) return next;
   const minute = floorToMinute(readUpTo);
   const repeated = rows.filter((row) => (clockOf(row, list.clockField) ?? minute) >= minute);
@@ -150,7 +190,7 @@ function checkMode(
 
 function isFrom(list: CloseList, slice: Slice, row: JsonRecord): boolean {
   const clock = clockOf(row, list.clockField);
-  return clock === undefined || clock >= floorToMinute(slice.from);
+  return clock === undefined || clock >= firstAnchor(slice);
 }
 
 function warnOf(list: CloseList, mode: KeysetState['mode']): void {

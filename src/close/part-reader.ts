@@ -20,6 +20,7 @@ import type {
   ListQuery,
   SearchPart,
 } from './stream-part.js';
+import { twiceWhenShort } from './twice-when-short.js';
 import { windowPages } from './window-pages.js';
 
 export interface PartReaderOptions {
@@ -54,12 +55,16 @@ export class PartReader {
       this.list(stream, reading.signal, { path, ...(params !== undefined && { params }) });
     switch (part.method) {
       case 'keyset':
-        for await (const page of keysetPages(list(part.path, part.params), slice, position)) {
+        for await (const page of twiceWhenShort(position, (from) =>
+          keysetPages(list(part.path, part.params), slice, from),
+        )) {
           yield keysetPage(page, part, reading.effectsOn);
         }
         return;
       case 'window':
-        yield* windowPages(list(part.path, part.params), slice, position);
+        yield* twiceWhenShort(position, (from) =>
+          windowPages(list(part.path, part.params), slice, from),
+        );
         return;
       case 'search':
         yield* searchPages(searchList(list('/data/search/'), part), part, slice, position);

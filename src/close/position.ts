@@ -16,6 +16,7 @@ export const skipStateSchema = z.object({
   limit: z.number().int().positive(),
   back: count,
   marks: z.array(z.tuple([z.string(), z.string()]).readonly()).readonly(),
+  read: count.nullable().default(null),
 });
 
 /**

@@ -16,6 +16,11 @@ export interface SkipState {
   readonly back: number;
   /** The last rows of the page before; empty at the start of a query. */
   readonly marks: readonly Mark[];
+  /**
+   * Different rows that were read so far. Where rows moved it may count some of them twice, and never
+   * too few. Null: a version that did not count began to read.
+   */
+  readonly read: number | null;
 }
 
 export type WalkStep =
@@ -30,7 +35,15 @@ const EMPTY_PAGES_MAX = 3;
 const REPEATED_PAGES_MAX = 2;
 
 export function startSkip(limit: number): SkipState {
-  return { skip: 0, limit, back: 0, marks: [] };
+  return { skip: 0, limit, back: 0, marks: [], read: 0 };
+}
+
+/** How many rows Close counts and did not give; 0 where one of the two is not known. */
+export function missingOf({
+  read,
+  total,
+}: Pick<SkipState, 'read'> & { readonly total: number | null }): number {
+  return read === null || total === null ? 0 : Math.max(0, total - read);
 }
 
 /**
@@ -127,14 +140,22 @@ export class SkipWalk {
     } else {
       this.#repeats = 0;
     }
+    const read = this.#count(ids, state);
     this.#previousIds = ids;
     // A list that says it ended, yet counted more rows than it gave, is asked once more.
     const isShort = page.total !== null && state.skip + rows.length < page.total;
     const hasMore = page.hasMore || (isShort && rows.length > 0 && hasNew);
-    return { is: 'page', page: { ...page, hasMore }, next: this.#after(rows, state) };
+    return { is: 'page', page: { ...page, hasMore }, next: { ...this.#after(rows, state), read } };
   }
 
-  #after(rows: readonly JsonRecord[], state: SkipState): SkipState {
+  /** Rows of the page before come again, for pages overlap. */
+  #count(ids: ReadonlySet<string>, { read, marks }: SkipState): number | null {
+    if (read === null) return null;
+    const known = this.#previousIds ?? new Set(marks.map(([id]) => id));
+    return read + (read === 0 ? ids.size : [...ids].filter((id) => !known.has(id)).length);
+  }
+
+  #after(rows: readonly JsonRecord[], state: SkipState): Omit<SkipState, 'read'> {
     // A page of one row would start the next page on itself for ever.
     const overlap = rows.length > 1 ? 1 : 0;
     return {

@@ -15,7 +15,7 @@ import { clockOf, type CloseList } from './list-page.js';
 import { instantSchema, readPosition, skipStateSchema } from './position.js';
 import { pathPattern } from './rate-limit.js';
 import type { QueryParams } from './request.js';
-import { SkipWalk, startSkip, stepBack } from './skip-walk.js';
+import { missingOf, SkipWalk, startSkip, stepBack } from './skip-walk.js';
 
 const windowSchema = skipStateSchema.extend({
   strategy: z.literal('window'),
@@ -26,6 +26,12 @@ const windowSchema = skipStateSchema.extend({
   latest: instantSchema.nullable(),
   /** The `_skip` that Close refused in this slice; 0 = never. */
   refusedSkip: z.number().int().nonnegative(),
+  /** What Close's last answer counted in this window. */
+  counted: z.number().nullable().default(null),
+  /** What its first one counted, less what has gone since: all that must have been read in the end. */
+  total: z.number().nullable().default(null),
+  /** Rows that it counted in the windows before and did not give. */
+  missing: z.number().int().nonnegative().default(0),
 });
 
 type WindowState = Readonly<z.infer<typeof windowSchema>>;
@@ -42,7 +48,8 @@ const FOREIGN_PAGES_MAX = 2;
  * places), and cut here to `[from, to)` in microseconds: what lies outside belongs to a neighbour.
  * A row without a readable clock is passed on, never dropped.
  *
- * When Close refuses a `_skip`, the window is halved, down to one second.
+ * When Close refuses a `_skip`, the window is halved, down to one second. What Close counted in a
+ * window and did not give is told at the slice's end.
  */
 export async function* windowPages(
   list: CloseList,
@@ -52,7 +59,7 @@ export async function* windowPages(
   const walk = new SkipWalk(list);
   let state =
     readPosition(windowSchema, position, list) ??
-    openWindow(list, { from: slice.from, to: slice.to, refusedSkip: 0 });
+    openWindow(list, { ...slice, refusedSkip: 0, missing: 0 });
   let foreignPages = 0;
   for (;;) {
     const step = await walk.step(queryOf(list, state), state);
@@ -68,25 +75,38 @@ export async function* windowPages(
     const records = rows.filter((row) => isWithin(row, list.clockField, state.from, state.to));
     const isForeign = rows.length > 0 && !rows.some((row) => isAsked(row, list.clockField, state));
     foreignPages = isForeign ? foreignPages + 1 : 0;
-    if (foreignPages >= FOREIGN_PAGES_MAX && hasMore) throw filterIgnored(list);
-    const next = hasMore
-      ? {
-          ...state,
-          ...step.next,
-          latest: latestOf(list, rows, state),
-        }
-      : nextWindow(list, slice, state);
-    yield { records, next, totalRecords: total, requests: walk.takeRequests() };
+    // An answer of another window says nothing of this one, not even that it has ended.
+    if (isForeign && foreignPages < FOREIGN_PAGES_MAX) continue;
+    if (isForeign && hasMore) throw filterIgnored(list);
+    const latest = latestOf(list, rows, state);
+    state = { ...state, ...step.next, ...recount(state, total), latest };
+    if (!hasMore) state = { ...state, missing: state.missing + missingOf(state) };
+    const next = hasMore ? state : nextWindow(list, slice, state);
+    yield {
+      ...{ records, next, totalRecords: total, requests: walk.takeRequests() },
+      ...(next === null && state.missing > 0 && { missing: state.missing }),
+    };
     if (next === null) return;
     state = next;
   }
 }
 
-function openWindow(
-  list: CloseList,
-  window: Pick<WindowState, 'from' | 'to' | 'refusedSkip'>,
-): WindowState {
-  return { strategy: 'window', ...window, latest: null, ...startSkip(list.pageSize) };
+type Opening = Pick<WindowState, 'from' | 'to' | 'refusedSkip' | 'missing'>;
+
+function openWindow(list: CloseList, { from, to, refusedSkip, missing }: Opening): WindowState {
+  const counts = { counted: null, total: null, missing };
+  const start = { latest: null, refusedSkip, ...startSkip(list.pageSize) };
+  return { strategy: 'window', from, to, ...counts, ...start };
+}
+
+/** A row that came since may stand where we have been, so it is not asked for. */
+function recount(
+  { counted, total }: WindowState,
+  now: number | null,
+): Pick<WindowState, 'counted' | 'total'> {
+  if (now === null) return { counted: null, total: null };
+  const gone = Math.max(0, (counted ?? now) - now);
+  return { counted: now, total: (total ?? now) - gone };
 }
 
 function queryOf(list: CloseList, window: WindowState): QueryParams {
@@ -112,7 +132,7 @@ function halve(list: CloseList, state: WindowState): WindowState {
   const seenSeconds = state.latest === null ? seconds : secondsBetween(from, state.latest) + 1;
   const half = Math.max(1, Math.floor(Math.min(seconds, seenSeconds) / 2));
   const to = addMillis(from, half * SECOND_MS);
-  return openWindow(list, { from: state.from, to, refusedSkip: state.skip });
+  return openWindow(list, { ...state, to, refusedSkip: state.skip });
 }
 
 /**
@@ -126,7 +146,7 @@ function nextWindow(list: CloseList, slice: Slice, state: WindowState): WindowSt
   const lengthMs = Math.max(1, secondsBetween(state.from, state.to)) * SECOND_MS * growth;
   const leftMs = toMillis(slice.to) - toMillis(state.to);
   const to = lengthMs >= leftMs ? slice.to : addMillis(state.to, lengthMs);
-  return openWindow(list, { from: state.to, to, refusedSkip: state.refusedSkip });
+  return openWindow(list, { ...state, from: state.to, to });
 }
 
 function isWithin(row: JsonRecord, clockField: string, from: Instant, to: Instant): boolean {

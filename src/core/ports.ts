@@ -16,6 +16,11 @@ export interface Page {
   readonly totalRecords: number | null;
   /** HTTP requests that this page took, the retried ones included. */
   readonly requests: number;
+  /**
+   * On the last page: records that the source counted and did not give, also when it was asked for the
+   * slice once more. Then the slice is not complete.
+   */
+  readonly missing?: number;
   /** What this page tells of other streams; loaded with it or not at all. */
   readonly effects?: readonly Effect[];
   /** On the last page of a list that was read whole: the records that are still there. */

@@ -85,6 +85,12 @@ export const CLOSE_ERRORS = {
     message: 'Close promises more rows of {path} but gives no new ones.',
     next: 'Nothing to do if it passes; nothing was skipped.',
   },
+  CLOSE_RECORDS_MISSING: {
+    recovery: 'fail-stream',
+    message:
+      'Close counts {missing} more records of {stream} than it gives, also when asked twice.',
+    next: 'Nothing to do if it passes: the next sync reads them again. Else ask Close which of the two is right.',
+  },
   CLOSE_STREAM_UNKNOWN: {
     recovery: 'fail-stream',
     message: 'This version of Closehaul reads no stream {stream} with a part {part}.',

@@ -41,6 +41,8 @@ export interface Batch extends RecordBatch {
   readonly receivedAt: Instant;
   /** Position after this page; null when the slice is complete with it. */
   readonly next: Position | null;
+  /** With the last page: the source counted more than it gave, so the slice begins anew. */
+  readonly isShort?: boolean;
   readonly totalRecords: number | null;
   readonly requests: number;
   /** In the order in which every page writes to those streams. */
@@ -208,7 +210,7 @@ async function writePage(
   counts = addCounts(counts, await reconcile(writes));
   await advance(client, ref, {
     position: batch.next,
-    isDone: batch.next === null,
+    isDone: batch.next === null && batch.isShort !== true,
     totalRecords: batch.totalRecords,
     requests: batch.requests,
     counts,

@@ -19,8 +19,9 @@ export interface RunRef {
 
 /**
  * Begins a run: stores the slices that are new and returns all that are open, those that an earlier
- * run of the job left behind included. The live job forgets its closed slices first, save those
- * whose counts no run has taken yet because the one before never came to its end.
+ * run of the job left behind included. The live job forgets its closed slices first, and those that
+ * stand at their beginning, which are planned anew up to now; save those whose counts no run has taken
+ * yet because the one before never came to its end.
  */
 export async function beginRun(
   pool: pg.Pool,
@@ -37,8 +38,9 @@ export async function beginRun(
       if (ref.kind === 'incremental') {
         await client.query(
           `DELETE FROM closehaul.checkpoints
-            WHERE schema_name = $1 AND job = $2 AND is_done AND pages = 0`,
-          [ref.schema, ref.job],
+            WHERE schema_name = $1 AND job = $2 AND (is_done OR position IS NULL) AND pages = 0
+              AND planned_at < (SELECT started_at FROM closehaul.runs WHERE run = $3)`,
+          [ref.schema, ref.job, ref.run],
         );
       }
       const { rows } = await client.query<{ stream: string; part: string }>(

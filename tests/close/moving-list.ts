@@ -33,6 +33,10 @@ export interface ListOptions {
   readonly ignoresSkip?: boolean;
   readonly hasMore?: (rows: number, isLast: boolean) => boolean | undefined;
   readonly sendsTotal?: boolean;
+  /** What it adds to its count of rows. */
+  readonly extraTotal?: number;
+  /** Rows that it counts and does not give. */
+  readonly hides?: (id: string) => boolean;
   /** Runs after each answer; may change `rows`. */
   readonly afterAnswer?: (list: MovingList) => void;
 }
@@ -110,13 +114,15 @@ export class MovingList {
         return Promise.reject(new ClosehaulError('CLOSE_SKIP_TOO_FAR', { path, maxSkip }));
       }
       const all = path === '/lead/' ? this.#leads(params) : this.#activities(params);
-      const data = all.slice(skip, skip + limit).map(toRecord);
-      const isLast = skip + data.length >= all.length;
+      const { hides = () => false, extraTotal = 0 } = this.options;
+      const page = all.slice(skip, skip + limit);
+      const data = page.filter(({ id }) => !hides(id)).map(toRecord);
+      const isLast = skip + page.length >= all.length;
       const hasMore = this.options.hasMore ? this.options.hasMore(data.length, isLast) : !isLast;
       const body: JsonRecord = {
         data,
         ...(hasMore === undefined ? {} : { has_more: hasMore }),
-        ...(this.options.sendsTotal ? { total_results: all.length } : {}),
+        ...(this.options.sendsTotal ? { total_results: all.length + extraTotal } : {}),
       };
       this.options.afterAnswer?.(this);
       return Promise.resolve({ body, bytes: 0, requests: 1 });

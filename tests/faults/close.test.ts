@@ -132,7 +132,9 @@ const LISTS: readonly ListCase[] = [
   ['pages longer than asked for', 'long-pages'],
   ['pages shorter than asked for', 'short-pages'],
   ['times in two forms', 'mixed-times'],
-  ['the page before, once more', 'repeat-page=4', ['leads']],
+  ['the page before, once more', 'repeat-page=4', ['leads', 'activities', 'opportunities']],
+  ['the page before, once more, of a search', 'repeat-page=2:/data/search/', ['custom_objects']],
+  ['the page before, once more, of a whole list', 'repeat-page=2:/user/', ['users']],
   ['"has_more" that is missing', 'has-more-missing=1:/status/', ['lead_statuses']],
   ['"has_more" that is false too early', 'has-more-false=3', ['leads', 'opportunities', 'tasks']],
 ];

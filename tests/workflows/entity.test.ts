@@ -171,6 +171,31 @@ describe('a connection', () => {
     );
   });
 
+  it('is incomplete, and says of which stream, while Close counts more than it gives', async () => {
+    sandbox.setFaults(['hidden-rows=1:/lead/']);
+    const handle = await startConnection(client, { name: 'Short' });
+    const short = await untilStatus(
+      handle,
+      'the first syncs are over',
+      (status) => status.syncsCompleted > 0 && status.status === 'Incomplete',
+    );
+    const told = /Close counts \d+ more records of leads than it gives/;
+    expect([short.historicalSync, short.problem]).toEqual([
+      'incomplete',
+      expect.stringMatching(told),
+    ]);
+    const failing = short.streams.filter(({ error }) => error !== null);
+    expect(failing).toMatchObject([{ name: 'leads', status: 'Incomplete' }]);
+    const rowsWhileShort = failing[0]?.rows ?? 0;
+
+    sandbox.setFaults([]);
+    await handle.signal(SIGNALS.resume);
+    const { problem, streams } = await untilStatus(handle, 'all is there', isSettled);
+    expect(problem).toBeNull();
+    const leads = streams.find(({ name }) => name === 'leads');
+    expect(leads?.rows).toBeGreaterThan(rowsWhileShort);
+  });
+
   it('does not take another organization’s key for the tables of the first', async () => {
     const handle = await startConnection(client, { name: 'Organization' });
     await untilStatus(handle, 'up to date', isSettled);

@@ -1,7 +1,7 @@
 /** Every fault by its name. A new one is an entry here. */
 import { gzipSync } from 'node:zlib';
 import type { Json, JsonObject } from '../json.js';
-import { Random } from '../random.js';
+import { hashText, Random } from '../random.js';
 import { LiveChanges } from '../world/live-changes.js';
 import { alterJson, type Alteration, type Answer } from './answer.js';
 import { UNAUTHORIZED } from './api-error.js';
@@ -223,6 +223,22 @@ const lists: Readonly<Record<string, FaultKind>> = {
     5,
     altered(alterJson((body) => ('has_more' in body ? { ...body, has_more: false } : body))),
   ),
+  'total-too-high': everyNth(
+    '"total_results" counts five rows that there are not',
+    1,
+    altered(
+      alterJson((body) =>
+        typeof body.total_results === 'number'
+          ? { ...body, total_results: body.total_results + 5 }
+          : body,
+      ),
+    ),
+  ),
+  'hidden-rows': everyNth(
+    'every tenth record is counted, and given by its id alone',
+    1,
+    listAltered((rows) => ({ data: rows.filter((row) => !isHidden(row)) })),
+  ),
   'long-pages': everyNth('pages are longer than asked for', 1, { extraRows: 7 }),
   'short-pages': everyNth('pages are shorter than asked for, with more to come', 1, {
     extraRows: -3,
@@ -293,7 +309,7 @@ export const passingFaults: readonly string[] = [
   ...['gzip-cut', 'gzip-no-trailer', 'gzip-lie', 'duplicate-rows', 'short-pages', 'moving'],
 ];
 
-/** The answer of the same list before; the first time there is none. */
+/** The last answer of the same list that had rows; the first time there is none. */
 function repeating(chosen: Fault): Fault {
   const before = new Map<string, Buffer>();
   return {
@@ -301,11 +317,17 @@ function repeating(chosen: Fault): Fault {
       const isChosen = chosen.strike?.(request, path) !== undefined;
       return altered((answer, { endpoint }) => {
         const known = before.get(endpoint);
-        before.set(endpoint, answer.bytes);
+        if (!answer.bytes.includes('"data":[]')) before.set(endpoint, answer.bytes);
         return isChosen && known && answer.status === 200 ? { ...answer, bytes: known } : answer;
       });
     },
   };
+}
+
+/** The same records in each answer. */
+function isHidden(row: Json): boolean {
+  const { id } = row as JsonObject;
+  return typeof id === 'string' && hashText(id) % 10 === 0;
 }
 
 function shuffled(rows: readonly Json[], request: number): Json[] {
