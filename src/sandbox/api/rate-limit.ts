@@ -43,8 +43,9 @@ export function limitHeaders(
   forms: LimitForms,
   isRefused: boolean,
 ): Record<string, string> {
-  const whole = forms.reset ?? String(Math.max(1, Math.ceil(resetSeconds)));
   const exact = forms.reset ?? resetSeconds.toFixed(6);
+  // Of the rounded number: a second that is longer by the last bit of a float is not two.
+  const whole = forms.reset ?? String(Math.max(1, Math.ceil(Number(exact))));
   const retry: Record<string, string> = isRefused ? { 'retry-after': whole } : {};
   // Recorded answers of 2017: the seconds have a fraction.
   const fractional = {
