@@ -110,6 +110,7 @@ async function measure(databaseUrl: string, workers: number): Promise<Used> {
       `429s ${refused()} (${marks.refusedEarly} in the first second); ` +
       `requests of the median second ${median(perSecond)}`,
   );
+  console.log(`  second by second: ${Array.from(perSecond, (count = 0) => count).join(' ')}`);
   const used = answered();
   const refusedInAll = refused();
   await sandbox.stop();

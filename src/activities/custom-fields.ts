@@ -51,11 +51,12 @@ async function readDefinitions(
   const families = deps.streams.flatMap(({ customFields }) =>
     customFields === null ? [] : [customFields.own, ...Object.values(customFields.nested)],
   );
-  const reads: FamilyRead[] = [];
-  for (const family of new Set(families)) {
-    const definitions = await source.customFields(family, signal);
-    reads.push({ family, definitions, seen: unknown.get(family) ?? new Set() });
-  }
+  const reads = await Promise.all(
+    [...new Set(families)].map(async (family): Promise<FamilyRead> => {
+      const definitions = await source.customFields(family, signal);
+      return { family, definitions, seen: unknown.get(family) ?? new Set() };
+    }),
+  );
   const { hasChanged, ...kept } = await keepCustomFields(deps.pool, ref.schema, reads, deps.now());
   // A renamed field keeps its column; that column's comment tells the new name.
   if (hasChanged) await (await deps.catalogOf(ref.schema)).describe();

@@ -7,10 +7,6 @@ export interface ReadAheadOptions {
   /** 0: a page is made only when the one before it was worked on. */
   readonly pagesMax: number;
   readonly nowMs: () => number;
-  /** Told when a page took so long to come that reading ahead is worth it. */
-  readonly onSlow?: () => void;
-  /** Once true, nothing more is fetched; what was fetched ahead is still given. */
-  readonly isEnding?: () => boolean;
 }
 
 /**
@@ -23,7 +19,7 @@ export async function* readAhead<T>(
   source: AsyncGenerator<T>,
   options: ReadAheadOptions,
 ): AsyncGenerator<T> {
-  const { pagesMax, nowMs, onSlow, isEnding = () => false } = options;
+  const { pagesMax, nowMs } = options;
   const pending: Promise<IteratorResult<T>>[] = [];
   let aheadPages = Math.min(1, pagesMax);
   let isFirst = true;
@@ -36,11 +32,11 @@ export async function* readAhead<T>(
   try {
     for (;;) {
       const waitsSinceMs = nowMs();
-      while (pending.length < 1 + aheadPages && !isEnding()) request();
+      while (pending.length < 1 + aheadPages) request();
       const result = await pending.shift();
       if (result === undefined || result.done === true) return;
       const waitedMs = nowMs() - waitsSinceMs;
-      while (pending.length < aheadPages && !isEnding()) request();
+      while (pending.length < aheadPages) request();
 
       const loadsSinceMs = nowMs();
       yield result.value;
@@ -48,9 +44,7 @@ export async function* readAhead<T>(
       // What comes after the first was being made while the one before it was worked on.
       const slowerMs = isFirst ? waitedMs - loadedMs : waitedMs;
       isFirst = false;
-      if (slowerMs <= WORTHWHILE_MS) continue;
-      aheadPages = Math.min(aheadPages + 1, pagesMax);
-      onSlow?.();
+      if (slowerMs > WORTHWHILE_MS) aheadPages = Math.min(aheadPages + 1, pagesMax);
     }
   } finally {
     await source.return(undefined);

@@ -15,11 +15,12 @@ export const BOX_MS = 60_000;
 /** A slice that ends later than this is the last: the connection wants to know how far it is. */
 const NEXT_SLICE_WITHIN_MS = 5_000;
 /**
- * Slices that are read at once while Close answers slowly. Each waits for one answer at a time, so
- * at 150 ms one slice makes 6 of the 20 requests in a second that Close may allow; two more than
- * needed wait for a permit, and take it up the moment it is there.
+ * Slices that are read at once while Close answers slowly: of several lists, since each has a limit of
+ * its own, and of one list a second that goes on while the first ends.
  */
-const SLICES_AT_ONCE = 6;
+export const SLICES_AT_ONCE = 4;
+/** Close itself answers in 100 to 300 ms. */
+const SLOW_MS = 100;
 
 /** A slice that could not be read on. */
 export interface SliceFailure {
@@ -53,13 +54,21 @@ export class SliceBox {
     if (this.running.size >= (this.isSlow ? SLICES_AT_ONCE : 1) || this.isEnding())
       return undefined;
     const failed = new Set(this.failures.map(({ ref }) => ref.stream));
-    const next = this.refs.find(
+    const open = this.refs.filter(
       (ref) => !this.taken.has(ref) && !failed.has(ref.stream) && !this.isCarried(ref),
     );
+    // The first of the list that is read least just now.
+    const [next] = open.toSorted((a, b) => this.readersOf(a) - this.readersOf(b));
     if (next === undefined) return undefined;
     this.taken.add(next);
     this.running.add(next);
     return next;
+  }
+
+  /** Slices at hand of the same list. */
+  private readersOf(ref: SliceRef): number {
+    const list = listOf(ref);
+    return [...this.running].filter((running) => listOf(running) === list).length;
   }
 
   /** Whether pages of another stream bring its records, and close its slice, if it only waits. */
@@ -68,14 +77,29 @@ export class SliceBox {
     return [...this.running].some((ref) => ref.stream === carrier);
   }
 
+  /** Pages of a slice, as long as the activity lasts; what was asked for by then is still given. */
+  async *within(pages: AsyncGenerator<Page>): AsyncGenerator<Page> {
+    const askedMs = this.deps.nowMs();
+    let isFirst = true;
+    for await (const page of pages) {
+      // Later ones wait for us, too.
+      if (isFirst && this.deps.nowMs() - askedMs >= SLOW_MS) this.noteSlow();
+      isFirst = false;
+      yield page;
+      if (this.isEnding() && page.isNextAsked !== true) return;
+    }
+  }
+
   /** Whether the pages at hand are the last of this activity. */
-  readonly isEnding = (): boolean => this.isEnough || this.deps.nowMs() - this.startedMs >= BOX_MS;
+  isEnding(): boolean {
+    return this.isEnough || this.deps.nowMs() - this.startedMs >= BOX_MS;
+  }
 
   /** Close answers slowly: more slices at once hide it. */
-  readonly noteSlow = (): void => {
+  noteSlow(): void {
     this.isSlow = true;
     this.wake();
-  };
+  }
 
   /** Settles when it is worth asking for a slice again. */
   async untilChange(works: Iterable<Promise<void>>): Promise<void> {
@@ -150,6 +174,11 @@ export class SliceBox {
     }));
     return { reading, ...total };
   }
+}
+
+/** The list that a slice is read from: its stream and part. */
+function listOf({ stream, slice }: SliceRef): string {
+  return `${stream} ${slice.slice(0, slice.indexOf(':'))}`;
 }
 
 /** How far a slice is in this activity. */

@@ -109,11 +109,8 @@ async function syncPages(ref: SliceRef, box: SliceBox, deps: ActivityDeps): Prom
     : source.fetchPages(slice, position, cancellationSignal, selection.streams, (versions) =>
         storedVersions(pool, catalog, streamOf(deps, ref.stream), versions),
       );
-  const { isEnding } = box;
   const pagesMax = isCensus ? 0 : READ_AHEAD_PAGES_MAX;
-  const pages = readAhead(received(fetched, deps.now), {
-    ...{ pagesMax, nowMs, onSlow: box.noteSlow, isEnding },
-  });
+  const pages = readAhead(received(box.within(fetched), deps.now), { pagesMax, nowMs });
   let { version } = checkpoint;
   // A page is de-nested while PostgreSQL takes the one before it.
   const batches = readAhead(ready(pages, context), { pagesMax: Math.min(1, pagesMax), nowMs });

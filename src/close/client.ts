@@ -2,7 +2,7 @@ import { Agent as HttpAgent } from 'node:http';
 import { Agent as HttpsAgent } from 'node:https';
 import axios, { type AxiosResponse } from 'axios';
 import { MINUTE_MS, SECOND_MS } from '../core/instant.js';
-import type { Lane, RateBudget } from '../core/ports.js';
+import type { Lane, RateBudget, Turn } from '../core/ports.js';
 import type { JsonRecord } from '../core/record.js';
 import { ClosehaulError } from '../errors.js';
 import { readBody, type RawAnswer } from './answer-body.js';
@@ -45,6 +45,8 @@ export interface Answer {
   readonly bytes: number;
   /** HTTP requests that were sent for it, refused ones included. */
   readonly requests: number;
+  /** From sending it to its answer, without any wait for leave. */
+  readonly tripMs: number;
 }
 
 export interface CloseClient {
@@ -73,12 +75,23 @@ export function createCloseClient(options: CloseClientOptions): CloseClient {
   const sleep = options.sleep ?? realSleep;
   const bytesMax = options.bodyBytesMax ?? 32 * 1024 * 1024;
   const sender = createSender(options, bytesMax);
+  const queue = new Queue();
 
   /** Waits for `waitMs` and returns it, or throws when all waits together would take too long. */
   async function pause(group: string, waitMs: number, waitedMs: number, signal: AbortSignal) {
     if (waitedMs + waitMs > waitMsMax) throw rateLimited(group, waitMs);
     await sleep(waitMs, signal);
     return waitMs;
+  }
+
+  /** Waits until it may be sent; the wait counts from the turn among the requests of this process. */
+  async function leave(group: string, waitedMs: number, signal: AbortSignal): Promise<Leave> {
+    for (;;) {
+      signal.throwIfAborted();
+      const turn = await budget.take(group, lane);
+      if (turn.waitMs === 0 || turn.permit !== null) return { ...turn, waitedMs };
+      waitedMs += await pause(group, turn.waitMs, waitedMs, signal);
+    }
   }
 
   async function ask(question: Question, signal: AbortSignal): Promise<Answer> {
@@ -88,17 +101,18 @@ export function createCloseClient(options: CloseClientOptions): CloseClient {
     let waitedMs = 0;
     let requests = 0;
     for (let refusals = 0; ;) {
-      signal.throwIfAborted();
-      const { waitMs, permit } = await budget.take(group, lane);
-      if (waitMs > 0) waitedMs += await pause(group, waitMs, waitedMs, signal);
-      if (waitMs > 0 && permit === null) continue;
+      const { permit, ...turn } = await queue.next(group, () => leave(group, waitedMs, signal));
+      waitedMs = turn.waitedMs;
+      if (turn.waitMs > 0) waitedMs += await pause(group, turn.waitMs, waitedMs, signal);
+      const sentMs = now();
       const { answer, tries } = await sender.send(question, signal);
+      const tripMs = now() - sentMs;
       requests += tries;
       const limit = readRateLimit(answer.header);
       if (limit !== undefined) await budget.learn(group, limit, permit);
       if (answer.status === 200) {
         const body = readBody(answer, pattern, bytesMax);
-        return { body, bytes: answer.bytes.length, requests };
+        return { body, bytes: answer.bytes.length, requests, tripMs };
       }
       if (answer.status !== 429) {
         const { keyVariable } = options;
@@ -121,6 +135,22 @@ export function createCloseClient(options: CloseClientOptions): CloseClient {
     post: (path, body, signal) => ask({ method: 'POST', path, body }, signal),
     close: () => sender.close(),
   };
+}
+
+interface Leave extends Turn {
+  /** All waits so far. */
+  readonly waitedMs: number;
+}
+
+/** Lets one at a time ask the budget for leave, of each group: those behind it need not ask as well. */
+class Queue {
+  private readonly tails = new Map<string, Promise<unknown>>();
+
+  next<T>(group: string, work: () => Promise<T>): Promise<T> {
+    const turn = (this.tails.get(group) ?? Promise.resolve()).then(work, work);
+    this.tails.set(group, turn);
+    return turn;
+  }
 }
 
 function rateLimited(group: string, waitMs: number): ClosehaulError {

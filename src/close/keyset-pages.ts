@@ -50,7 +50,7 @@ export async function* keysetPages(
   slice: Slice,
   position: Position | null,
 ): AsyncGenerator<Page> {
-  const walk = new SkipWalk(list);
+  const walk = new SkipWalk(list, SKIP_MAX);
   let state = readPosition(keysetSchema, position, list) ?? startKeyset(list, slice, 'sorted');
   for (;;) {
     if (state.skip >= SKIP_MAX) state = reanchor(state) ?? state;
@@ -78,6 +78,7 @@ export async function* keysetPages(
       next: isDone ? null : next,
       totalRecords: next.total,
       requests: walk.takeRequests() + requests,
+      isNextAsked: walk.isNextAsked,
       ...(missing > 0 && { missing }),
     };
     if (isDone) return;

@@ -43,6 +43,7 @@ export interface ListPage {
   readonly hasMore: boolean;
   readonly total: number | null;
   readonly requests: number;
+  readonly tripMs: number;
 }
 
 /**
@@ -62,7 +63,7 @@ export async function fetchListPage(
 /** Throws CLOSE_UNEXPECTED_BODY when `data` is no list of objects. */
 export function readListPage(
   list: Pick<CloseList, 'path' | 'pick'>,
-  { body, bytes, requests }: Answer,
+  { body, bytes, requests, tripMs }: Answer,
 ): ListPage {
   const data = list.pick === undefined ? body['data'] : list.pick(body);
   if (!Array.isArray(data) || !(data as readonly JsonRecord[]).every((row) => isJsonRecord(row))) {
@@ -79,7 +80,7 @@ export function readListPage(
     rows: data as readonly JsonRecord[],
     hasMore: body['has_more'] === true,
     total: typeof total === 'number' ? total : null,
-    requests,
+    ...{ requests, tripMs },
   };
 }
 

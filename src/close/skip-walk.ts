@@ -1,6 +1,7 @@
 import type { JsonRecord } from '../core/record.js';
 import { ClosehaulError } from '../errors.js';
-import { fetchListPage, fieldText, type CloseList, type ListPage } from './list-page.js';
+import { AskedPages } from './asked-pages.js';
+import { fieldText, type CloseList, type ListPage } from './list-page.js';
 import { pathPattern } from './rate-limit.js';
 import type { QueryParams } from './request.js';
 
@@ -30,6 +31,15 @@ export type WalkStep =
   /** Close does not page so far in one query. */
   | { readonly is: 'tooFar' };
 
+/**
+ * Pages that are asked for at once while Close takes its time: at 150 ms an answer, one at a time would
+ * be 6 requests of the 20 that Close may allow in a second, and four are 26.
+ */
+const PAGES_AT_ONCE = 4;
+/** Close itself answers in 100 to 300 ms; below that a kill should cost no more than a page. */
+const LONG_TRIP_MS = 100;
+/** Rows that a page has in common with the one before. */
+const OVERLAP = 1;
 const MARKS = 10;
 const EMPTY_PAGES_MAX = 3;
 const REPEATED_PAGES_MAX = 2;
@@ -62,6 +72,9 @@ export function stepBack(state: SkipState): SkipState {
  * and one of the rows at that page's end must be in it again, unchanged. An unchanged row keeps its
  * place in the order, so all that stands before it was read.
  *
+ * That holds in whatever order pages were answered. So where Close takes its time, several are asked
+ * for at once, as far as there are rows; once they came otherwise than expected, one by one.
+ *
  * One instance lives as long as one call of fetchPages: the guards against endless lists start anew
  * with each, and their errors leave the stored position where it was.
  */
@@ -69,8 +82,23 @@ export class SkipWalk {
   #requests = 0;
   #repeats = 0;
   #previousIds: ReadonlySet<string> | undefined;
+  readonly #asked: AskedPages;
+  #mayAskMore = true;
+  /** Rows of the query and the time of its answer, as its last page told. */
+  #last: Pick<ListPage, 'total' | 'tripMs'> = { total: null, tripMs: 0 };
 
-  constructor(readonly list: CloseList) {}
+  /** `skipMax`: from there on another query is asked. */
+  constructor(
+    readonly list: CloseList,
+    private skipMax = Infinity,
+  ) {
+    this.#asked = new AskedPages(list);
+  }
+
+  /** Whether the page after the one that was given last is under way. */
+  get isNextAsked(): boolean {
+    return this.#asked.size > 0;
+  }
 
   /** Requests since the last call; for Page.requests. */
   takeRequests(): number {
@@ -82,11 +110,14 @@ export class SkipWalk {
   /**
    * Asks for the page at `state`. Throws CLOSE_PAGING_LOOP when Close keeps promising rows and sends
    * none or the same, CLOSE_BODY_TOO_LARGE when a single row is, and what fetchListPage throws.
+   *
+   * `rowsLeft`: about how many follow the page before, where Close does not count them.
    */
-  async step(params: QueryParams, state: SkipState): Promise<WalkStep> {
+  async step(params: QueryParams, state: SkipState, rowsLeft = 0): Promise<WalkStep> {
     let { skip, limit } = state;
     for (let empties = 0; ;) {
-      const answer = await this.#ask(params, skip, limit);
+      this.#askFor(params, skip, limit, rowsLeft);
+      const answer = await this.#answer(params, skip, limit);
       if (answer === 'tooFar') return { is: 'tooFar' };
       if (answer === 'tooLarge') {
         limit = Math.floor(limit / 2);
@@ -105,19 +136,45 @@ export class SkipWalk {
     }
   }
 
-  async #ask(
+  /** Asks for a page that was not asked for yet, and with it for those that are likely to follow. */
+  #askFor(params: QueryParams, skip: number, limit: number, rowsLeft: number): void {
+    if (this.#asked.has(requestAt(params, skip, limit))) return;
+    if (this.#asked.size > 0) this.#mayAskMore = false;
+    this.#requests += this.#asked.forget();
+    const requests = Array.from({ length: this.#pagesAtOnce(skip, limit, rowsLeft) }, (_, page) =>
+      requestAt(params, skip + page * stepOf(limit), limit),
+    );
+    this.#asked.ask(requests);
+  }
+
+  #pagesAtOnce(skip: number, limit: number, rowsLeft: number): number {
+    const { total, tripMs } = this.#last;
+    // The first page of a query tells how many rows there are.
+    const isFirst = skip === 0 || tripMs < LONG_TRIP_MS;
+    if (isFirst || !this.#mayAskMore || limit < this.list.pageSize) return 1;
+    const rows = total === null ? rowsLeft : total - OVERLAP - skip;
+    const pages = Math.ceil(Math.min(rows, this.skipMax - skip) / stepOf(limit));
+    return Math.min(Math.max(1, pages), PAGES_AT_ONCE);
+  }
+
+  async #answer(
     params: QueryParams,
     skip: number,
     limit: number,
   ): Promise<ListPage | 'tooFar' | 'tooLarge'> {
     try {
-      const page = await fetchListPage(this.list, { ...params, _skip: skip, _limit: limit });
+      const page = await this.#asked.take(requestAt(params, skip, limit));
       this.#requests += page.requests;
+      this.#last = page;
       return page;
     } catch (error) {
       this.#requests += 1;
       if (!(error instanceof ClosehaulError)) throw error;
-      if (error.code === 'CLOSE_SKIP_TOO_FAR' && skip > 0) return 'tooFar';
+      if (error.code === 'CLOSE_SKIP_TOO_FAR' && skip > 0) {
+        this.#requests += this.#asked.forget();
+        this.skipMax = Math.min(this.skipMax, skip);
+        return 'tooFar';
+      }
       if (error.code === 'CLOSE_BODY_TOO_LARGE' && limit > 1) return 'tooLarge';
       throw error;
     }
@@ -157,7 +214,7 @@ export class SkipWalk {
 
   #after(rows: readonly JsonRecord[], state: SkipState): Omit<SkipState, 'read'> {
     // A page of one row would start the next page on itself for ever.
-    const overlap = rows.length > 1 ? 1 : 0;
+    const overlap = rows.length > 1 ? OVERLAP : 0;
     return {
       skip: state.skip + rows.length - overlap,
       limit: Math.min(this.list.pageSize, state.limit * 2),
@@ -173,4 +230,13 @@ export class SkipWalk {
   #loop(): ClosehaulError {
     return new ClosehaulError('CLOSE_PAGING_LOOP', { path: pathPattern(this.list.path) });
   }
+}
+
+/** Rows from the beginning of a full page to that of the next. */
+function stepOf(limit: number): number {
+  return Math.max(1, limit - OVERLAP);
+}
+
+function requestAt(params: QueryParams, skip: number, limit: number): QueryParams {
+  return { ...params, _skip: skip, _limit: limit };
 }

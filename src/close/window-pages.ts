@@ -61,8 +61,9 @@ export async function* windowPages(
     readPosition(windowSchema, position, list) ??
     openWindow(list, { ...slice, refusedSkip: 0, missing: 0 });
   let foreignPages = 0;
+  let rowsLeft = 0;
   for (;;) {
-    const step = await walk.step(queryOf(list, state), state);
+    const step = await walk.step(queryOf(list, state), state, rowsLeft);
     if (step.is === 'moved') {
       state = { ...state, ...stepBack(state) };
       continue;
@@ -72,6 +73,7 @@ export async function* windowPages(
       continue;
     }
     const { rows, hasMore, total } = step.page;
+    rowsLeft = expectedAfter(rows, list.clockField, state);
     const records = rows.filter((row) => isWithin(row, list.clockField, state.from, state.to));
     const isForeign = rows.length > 0 && !rows.some((row) => isAsked(row, list.clockField, state));
     foreignPages = isForeign ? foreignPages + 1 : 0;
@@ -84,6 +86,7 @@ export async function* windowPages(
     const next = hasMore ? state : nextWindow(list, slice, state);
     yield {
       ...{ records, next, totalRecords: total, requests: walk.takeRequests() },
+      isNextAsked: walk.isNextAsked,
       ...(next === null && state.missing > 0 && { missing: state.missing }),
     };
     if (next === null) return;
@@ -147,6 +150,21 @@ function nextWindow(list: CloseList, slice: Slice, state: WindowState): WindowSt
   const leftMs = toMillis(slice.to) - toMillis(state.to);
   const to = lengthMs >= leftMs ? slice.to : addMillis(state.to, lengthMs);
   return openWindow(list, { ...state, from: state.to, to });
+}
+
+/**
+ * About how many rows of a window follow a page: half as many as there were if the rest of it were as
+ * dense. A night is less so than a day; and what is asked for beyond the end is asked for in vain.
+ */
+function expectedAfter(
+  rows: readonly JsonRecord[],
+  clockField: string,
+  { from, to }: Pick<WindowState, 'from' | 'to'>,
+): number {
+  const clocks = rows.flatMap((row) => clockOf(row, clockField) ?? []).map(toMillis);
+  const [firstMs = 0, lastMs = 0] = [clocks[0], clocks.at(-1)];
+  const leftMs = lastMs < firstMs ? lastMs - toMillis(from) : toMillis(to) - lastMs;
+  return (rows.length * leftMs) / Math.max(1, Math.abs(lastMs - firstMs)) / 2;
 }
 
 function isWithin(row: JsonRecord, clockField: string, from: Instant, to: Instant): boolean {

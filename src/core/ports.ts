@@ -21,6 +21,8 @@ export interface Page {
    * slice once more. Then the slice is not complete.
    */
   readonly missing?: number;
+  /** The page after it was asked for together with this one. */
+  readonly isNextAsked?: boolean;
   /** What this page tells of other streams; loaded with it or not at all. */
   readonly effects?: readonly Effect[];
   /** On the last page of a list that was read whole: the records that are still there. */

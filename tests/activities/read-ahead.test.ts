@@ -47,19 +47,6 @@ describe('readAhead', () => {
     expect(ahead).toEqual([1, 1, 1, 1, 1, 1, 1, 1, 0]);
   });
 
-  it('fetches nothing once it is ending, and gives what was fetched', async () => {
-    const { state, generate } = slowSource(9, 10);
-    const seen: number[] = [];
-    const options = { pagesMax: 2, nowMs: () => state.nowMs, isEnding: () => seen.length >= 3 };
-
-    for await (const page of readAhead(generate(), options)) {
-      seen.push(page);
-      await settle();
-    }
-
-    expect([seen, state.fetched]).toEqual([[1, 2, 3, 4], 4]);
-  });
-
   it('fetches up to the limit ahead from a slow source', async () => {
     const { state, generate } = slowSource(9, 500);
     const ahead: number[] = [];

@@ -57,20 +57,72 @@ describe('while Close answers quickly', () => {
   });
 });
 
+describe('at the end of its time', () => {
+  it('nothing more is asked for, and what was asked for is still given', async () => {
+    const box = boxOf(slice('leads'));
+    let asked = 0;
+    async function* pages() {
+      for (const isNextAsked of [false, true, true, false, false]) {
+        asked += 1;
+        yield await Promise.resolve({ ...PAGE, isNextAsked });
+      }
+    }
+    for await (const page of box.within(pages())) {
+      expect(page.records).toHaveLength(1);
+      if (asked === 2) nowMs = 60 * SECOND_MS;
+    }
+    expect(asked).toBe(4);
+  });
+});
+
 describe('while Close answers slowly', () => {
-  it('six slices are read at once, and the next as soon as one ends', async () => {
-    const refs = [1, 2, 3, 4, 5, 6, 7].map((month) => slice('activities', `2026-0${month}`));
+  it('four slices are read at once, and the next as soon as one ends', async () => {
+    const refs = [1, 2, 3, 4, 5].map((month) => slice('activities', `activity:2026-0${month}`));
     const box = boxOf(...refs);
     box.take();
     const changed = box.untilChange([new Promise(() => undefined)]);
     box.noteSlow();
     // It settles by the news alone: the slice at hand goes on.
     await changed;
-    const taken = Array.from({ length: 6 }, () => box.take());
-    expect(taken).toEqual([...refs.slice(1, 6), undefined]);
+    const taken = Array.from({ length: 4 }, () => box.take());
+    expect(taken).toEqual([...refs.slice(1, 4), undefined]);
     nowMs = 30 * SECOND_MS;
     box.settle(refs[2] as SliceRef, true);
-    expect(box.take()).toBe(refs[6]);
+    expect(box.take()).toBe(refs[4]);
+  });
+
+  it('of the list that is read least comes the next, since each list has a limit of its own', () => {
+    const names = [
+      'activity:2026-03',
+      'activity:2026-02',
+      'activity:2026-01',
+      'emailthread:2026-03',
+    ];
+    const [march, february, , threads] = names.map((name) => slice('activities', name));
+    const tasks = slice('tasks');
+    const box = boxOf(...names.map((name) => slice('activities', name)), tasks);
+    box.noteSlow();
+    const taken = Array.from({ length: 4 }, () => box.take());
+    expect(taken).toEqual([march, threads, tasks, february]);
+  });
+
+  it('is noticed at the first page of a slice, without the time that we take ourselves', async () => {
+    const refs = ['activity:2026-02', 'activity:2026-01'].map((name) => slice('activities', name));
+    async function* pages(firstMs: number, laterMs: number) {
+      for (const tripMs of [firstMs, laterMs]) {
+        nowMs += tripMs;
+        yield await Promise.resolve(PAGE);
+      }
+    }
+    for (const [firstMs, laterMs, isSlow] of [
+      [5, 900, false],
+      [150, 5, true],
+    ] as const) {
+      const box = boxOf(...refs);
+      box.take();
+      for await (const page of box.within(pages(firstMs, laterMs))) expect(page).toBe(PAGE);
+      expect(box.take() !== undefined).toBe(isSlow);
+    }
   });
 
   it('contacts wait for the leads that bring them along', () => {

@@ -45,7 +45,8 @@ export function fakeClose(answer: Answerer, streams?: readonly CloseStream[]): F
     const question = { path, params: params as Asked['params'] };
     asked.push(question);
     const body = answer(question);
-    if (typeof body !== 'string') return Promise.resolve({ body, bytes: 9, requests: 1 });
+    if (typeof body !== 'string')
+      return Promise.resolve({ body, bytes: 9, requests: 1, tripMs: 0 });
     return Promise.reject(new ClosehaulError(body, { path, connection: 'c', maxSkip: 1 }));
   };
   const client: CloseClient = {

@@ -56,9 +56,11 @@ describe('keyset: a list that moves while it is read', () => {
         fc.integer({ min: 0, max: 2 ** 31 }),
         fc.constantFrom(100, 20_000, 900_000),
         fc.constantFrom(5, 10, 40),
-        async (seed, gapMs, pageSize) => {
+        fc.constantFrom(undefined, 'in order', 'backwards'),
+        async (seed, gapMs, pageSize, far) => {
           const options: ListOptions = {
             rows: rowsEvery(gapMs, 300),
+            ...(far !== undefined && { far, sendsTotal: true }),
             afterAnswer: trouble(seed, kinds, happened),
           };
           const list = new MovingList(options);
@@ -115,6 +117,13 @@ describe('keyset: a list that stands still', () => {
     expect(list.requests).toBe(11);
     expect(reading.pages.map((page) => page.totalRecords)).toEqual(Array(11).fill(1_000));
     expect(reading.pages.reduce((sum, page) => sum + page.requests, 0)).toBe(11);
+  });
+
+  test('where Close takes its time, several pages at once, and none in vain', async () => {
+    const rows = rowsEvery(3_600_000, 1_000);
+    const list = new MovingList({ rows, sendsTotal: true, far: 'in order' });
+    const reading = await readSlice(list, leadSlice(START, LATER), null, 100);
+    expect([reading.ids.size, list.requests, list.atOnceMax]).toEqual([1_000, 11, 4]);
   });
 
   test('ends at the slice, not at the end of the list', async () => {

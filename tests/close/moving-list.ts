@@ -1,4 +1,4 @@
-import type { CloseClient } from '../../src/close/client.js';
+import type { Answer, CloseClient } from '../../src/close/client.js';
 import { fieldText, type CloseWarning } from '../../src/close/list-page.js';
 import { createCloseSource } from '../../src/close/source.js';
 import {
@@ -22,6 +22,8 @@ export interface Row {
 
 export type Order = 'ascending' | 'descending' | 'shuffled';
 
+export type FarOrder = 'in order' | 'backwards';
+
 export interface ListOptions {
   readonly rows: readonly Row[];
   /** Of activities; leads come as the query asks. */
@@ -37,6 +39,8 @@ export interface ListOptions {
   readonly extraTotal?: number;
   /** Rows that it counts and does not give. */
   readonly hides?: (id: string) => boolean;
+  /** It takes its time, and answers what was asked at once in this order; absent = it is quick. */
+  readonly far?: FarOrder;
   /** Runs after each answer; may change `rows`. */
   readonly afterAnswer?: (list: MovingList) => void;
 }
@@ -70,6 +74,9 @@ export class MovingList {
   /** Every version that was ever there: `id@updated`. */
   readonly versions = new Set<string>();
   requests = 0;
+  /** The most that were asked at once. */
+  atOnceMax = 0;
+  readonly #waiting: (() => void)[] = [];
   now: Instant;
 
   constructor(readonly options: ListOptions) {
@@ -105,29 +112,52 @@ export class MovingList {
     connection: 'Test Closeio',
     close: () => undefined,
     post: () => Promise.reject(new Error('nothing is searched here')),
-    get: (path, params) => {
-      this.requests += 1;
-      const skip = this.options.ignoresSkip ? 0 : Number(params['_skip']);
-      const limit = Number(params['_limit']);
-      const { maxSkip } = this.options;
-      if (maxSkip !== undefined && skip > maxSkip) {
-        return Promise.reject(new ClosehaulError('CLOSE_SKIP_TOO_FAR', { path, maxSkip }));
-      }
-      const all = path === '/lead/' ? this.#leads(params) : this.#activities(params);
-      const { hides = () => false, extraTotal = 0 } = this.options;
-      const page = all.slice(skip, skip + limit);
-      const data = page.filter(({ id }) => !hides(id)).map(toRecord);
-      const isLast = skip + page.length >= all.length;
-      const hasMore = this.options.hasMore ? this.options.hasMore(data.length, isLast) : !isLast;
-      const body: JsonRecord = {
-        data,
-        ...(hasMore === undefined ? {} : { has_more: hasMore }),
-        ...(this.options.sendsTotal ? { total_results: all.length + extraTotal } : {}),
-      };
-      this.options.afterAnswer?.(this);
-      return Promise.resolve({ body, bytes: 0, requests: 1 });
+    get: async (path, params) => {
+      if (this.options.far !== undefined) await this.#turn(this.options.far);
+      return this.#answer(path, params);
     },
   };
+
+  /** Settles when all that was asked at once is asked and those before it were answered. */
+  async #turn(order: FarOrder): Promise<void> {
+    await new Promise<void>((resolve) => {
+      this.#waiting.push(resolve);
+      if (this.#waiting.length === 1) setImmediate(() => void this.#settleAll(order));
+    });
+  }
+
+  async #settleAll(order: FarOrder): Promise<void> {
+    const waiting = this.#waiting.splice(0);
+    this.atOnceMax = Math.max(this.atOnceMax, waiting.length);
+    for (const settle of order === 'backwards' ? waiting.reverse() : waiting) {
+      settle();
+      await Promise.resolve();
+    }
+  }
+
+  #answer(path: string, params: Readonly<Record<string, unknown>>): Answer {
+    this.requests += 1;
+    const skip = this.options.ignoresSkip ? 0 : Number(params['_skip']);
+    const limit = Number(params['_limit']);
+    const { maxSkip } = this.options;
+    if (maxSkip !== undefined && skip > maxSkip) {
+      throw new ClosehaulError('CLOSE_SKIP_TOO_FAR', { path, maxSkip });
+    }
+    const all = path === '/lead/' ? this.#leads(params) : this.#activities(params);
+    const { hides = () => false, extraTotal = 0 } = this.options;
+    const page = all.slice(skip, skip + limit);
+    const data = page.filter(({ id }) => !hides(id)).map(toRecord);
+    const isLast = skip + page.length >= all.length;
+    const hasMore = this.options.hasMore ? this.options.hasMore(data.length, isLast) : !isLast;
+    const body: JsonRecord = {
+      data,
+      ...(hasMore === undefined ? {} : { has_more: hasMore }),
+      ...(this.options.sendsTotal ? { total_results: all.length + extraTotal } : {}),
+    };
+    this.options.afterAnswer?.(this);
+    const tripMs = this.options.far === undefined ? 5 : 150;
+    return { body, bytes: 0, requests: 1, tripMs };
+  }
 
   #leads(params: Readonly<Record<string, unknown>>): Row[] {
     const match = /^date_updated>="(\d{4}-\d\d-\d\dT\d\d:\d\d)" sort:date_updated$/.exec(

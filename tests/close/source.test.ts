@@ -30,7 +30,7 @@ function sourceOf(answer: Answerer) {
       const body = answer(path, params);
       if (typeof body === 'string')
         return Promise.reject(new ClosehaulError(body, { path, connection: 'c' }));
-      return Promise.resolve({ body, bytes: 9, requests: 1 });
+      return Promise.resolve({ body, bytes: 9, requests: 1, tripMs: 0 });
     },
   };
   const source = createCloseSource({ client, warn: (warning) => warnings.push(warning) });

@@ -20,6 +20,7 @@ import { codeThrownBy } from './test-client.js';
 const at = (text: string) => parseInstant(text) as Instant;
 const LATER = addMillis(START, 400 * 86_400_000);
 const orders: readonly Order[] = ['ascending', 'descending', 'shuffled'];
+const distances = [undefined, 'in order', 'backwards'] as const;
 const rowAt = (id: string, text: string): Row => ({ id, created: at(text), updated: at(text) });
 
 describe('windows: edges', () => {
@@ -104,6 +105,7 @@ describe('windows: edges', () => {
 describe('windows: a list that moves while it is read', () => {
   test('loses nothing, in any order, with five deletes and three inserts a page', async () => {
     let deletes = 0;
+    let atOnceMax = 0;
     let steps = 0;
     await fc.assert(
       fc.asyncProperty(
@@ -111,12 +113,14 @@ describe('windows: a list that moves while it is read', () => {
         fc.constantFrom(...orders),
         fc.constantFrom(5, 10, 40),
         fc.constantFrom(undefined, 60),
-        async (seed, order, pageSize, maxSkip) => {
+        fc.constantFrom(...distances),
+        async (seed, order, pageSize, maxSkip, far) => {
           const random = randomOf(seed);
           const old = new Set(rowsEvery(20_000, 300).map(({ id }) => id));
           const list = new MovingList({
             rows: rowsEvery(20_000, 300),
             order,
+            ...(far !== undefined && { far }),
             ...(maxSkip === undefined ? {} : { maxSkip }),
             afterAnswer: (moving) => {
               if (moving.requests > 150) return;
@@ -129,6 +133,7 @@ describe('windows: a list that moves while it is read', () => {
           });
           const reading = await readSlice(list, activitySlice(START, LATER), null, pageSize);
           steps += list.requests - reading.pages.length;
+          atOnceMax = Math.max(atOnceMax, list.atOnceMax);
           // What was created meanwhile is the next sync's, whose overlap reaches back a day.
           const lost = list.rows.filter(({ id }) => old.has(id) && !reading.ids.has(id));
           expect(lost).toEqual([]);
@@ -138,6 +143,7 @@ describe('windows: a list that moves while it is read', () => {
     );
     expect(deletes).toBeGreaterThan(0);
     expect(steps).toBeGreaterThan(0);
+    expect(atOnceMax).toBe(4);
   });
 
   test('resumes from every position, with rows deleted meanwhile', async () => {
@@ -167,6 +173,32 @@ describe('windows: a list that moves while it is read', () => {
       ),
       { numRuns: 20 },
     );
+  });
+});
+
+describe('windows: several pages at once, where Close takes its time', () => {
+  test.each(['ascending', 'descending'] as const)(
+    'nothing is asked in vain (%s)',
+    async (order) => {
+      const list = new MovingList({ rows: rowsEvery(60_000, 1_000), order, far: 'in order' });
+      const slice = activitySlice(START, addMillis(START, 1_000 * 60_000));
+      const reading = await readSlice(list, slice, null, 100);
+      expect([reading.ids.size, list.requests, list.atOnceMax]).toEqual([1_000, 11, 4]);
+      expect(reading.pages.reduce((sum, { requests }) => sum + requests, 0)).toBe(11);
+    },
+  );
+
+  test('what was asked at once is told, so that all of it is read before a pause', async () => {
+    const list = new MovingList({ rows: rowsEvery(60_000, 1_000), far: 'in order' });
+    const { pages } = await readSlice(list, activitySlice(START, LATER), null, 100);
+    const first = pages.slice(0, 6).map(({ isNextAsked }) => isNextAsked);
+    expect(first).toEqual([false, true, true, true, false, true]);
+  });
+
+  test('where Close is quick, one page at a time', async () => {
+    const list = new MovingList({ rows: rowsEvery(60_000, 1_000) });
+    const { pages } = await readSlice(list, activitySlice(START, LATER), null, 100);
+    expect(pages.map(({ isNextAsked }) => isNextAsked)).toEqual(Array(11).fill(false));
   });
 });
 
