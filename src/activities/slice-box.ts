@@ -16,7 +16,7 @@ export const BOX_MS = 60_000;
 const NEXT_SLICE_WITHIN_MS = 5_000;
 /**
  * Slices that are read at once while Close answers slowly: of several lists, since each has a limit of
- * its own, and of one list a second that goes on while the first ends.
+ * its own, and of the longest list others that go on while one ends.
  */
 export const SLICES_AT_ONCE = 4;
 /** Close itself answers in 100 to 300 ms. */
@@ -36,6 +36,8 @@ export class SliceBox {
   private readonly done = new Set<SliceRef>();
   private readonly failures: SliceFailure[] = [];
   private readonly progress = new Map<string, StreamProgress>();
+  /** Pages so far, by list. */
+  private readonly pagesOf = new Map<string, number>();
   private readonly reading = new Map<SliceRef, Omit<SliceReading, 'slice'>>();
   private isSlow = false;
   private wake: () => void = () => undefined;
@@ -57,18 +59,18 @@ export class SliceBox {
     const open = this.refs.filter(
       (ref) => !this.taken.has(ref) && !failed.has(ref.stream) && !this.isCarried(ref),
     );
-    // The first of the list that is read least just now.
-    const [next] = open.toSorted((a, b) => this.readersOf(a) - this.readersOf(b));
+    const [next] = open.toSorted((a, b) => this.worthOf(b) - this.worthOf(a));
     if (next === undefined) return undefined;
     this.taken.add(next);
     this.running.add(next);
     return next;
   }
 
-  /** Slices at hand of the same list. */
-  private readersOf(ref: SliceRef): number {
+  /** One slice of each list comes first; what is left goes to the list that has proved the longest. */
+  private worthOf(ref: SliceRef): number {
     const list = listOf(ref);
-    return [...this.running].filter((running) => listOf(running) === list).length;
+    const isRead = [...this.running].some((running) => listOf(running) === list);
+    return isRead ? (this.pagesOf.get(list) ?? 0) : Number.MAX_VALUE;
   }
 
   /** Whether pages of another stream bring its records, and close its slice, if it only waits. */
@@ -108,6 +110,7 @@ export class SliceBox {
 
   addPage(ref: SliceRef, page: Page, counts: PageCounts): void {
     const { stream } = ref;
+    this.pagesOf.set(listOf(ref), (this.pagesOf.get(listOf(ref)) ?? 0) + 1);
     const last = this.reading.get(ref);
     this.reading.set(ref, {
       page: (last?.page ?? 0) + 1,

@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import { Context } from '@temporalio/activity';
 import { LIVE_JOB, type SliceRef, type SlicesProgress } from '../contract.js';
 import { CENSUS } from '../core/slice.js';
@@ -30,6 +31,8 @@ export async function syncSlices(
 ): Promise<SlicesProgress> {
   const { cancellationSignal, heartbeat, attempt } = activityContext();
   const box = new SliceBox(refs, deps);
+  // Each request that is under way listens to it, and Node would warn of more than ten.
+  setMaxListeners(0, cancellationSignal);
   // Close may take longer to answer than the heartbeat timeout, and a cancellation only comes with
   // a heartbeat. Each request has a deadline of its own, so a hung one does not look alive for ever.
   const ticker = setInterval(() => heartbeat(box.shown()), HEARTBEAT_MS);

@@ -94,9 +94,13 @@ export function createCloseClient(options: CloseClientOptions): CloseClient {
     }
   }
 
-  async function ask(question: Question, signal: AbortSignal): Promise<Answer> {
+  function ask(question: Question, signal: AbortSignal): Promise<Answer> {
+    const group = endpointGroup(question.method, question.path);
+    return queue.afterFirst(group, () => exchange(question, group, signal));
+  }
+
+  async function exchange(question: Question, group: string, signal: AbortSignal): Promise<Answer> {
     const { path } = question;
-    const group = endpointGroup(question.method, path);
     const pattern = pathPattern(path);
     let waitedMs = 0;
     let requests = 0;
@@ -108,8 +112,7 @@ export function createCloseClient(options: CloseClientOptions): CloseClient {
       const { answer, tries } = await sender.send(question, signal);
       const tripMs = now() - sentMs;
       requests += tries;
-      const limit = readRateLimit(answer.header);
-      if (limit !== undefined) await budget.learn(group, limit, permit);
+      await budget.learn(group, readRateLimit(answer.header), permit, tripMs);
       if (answer.status === 200) {
         const body = readBody(answer, pattern, bytesMax);
         return { body, bytes: answer.bytes.length, requests, tripMs };
@@ -142,10 +145,21 @@ interface Leave extends Turn {
   readonly waitedMs: number;
 }
 
-/** Lets one at a time ask the budget for leave, of each group: those behind it need not ask as well. */
+/** Who goes first among the requests of this process to one group. */
 class Queue {
+  private readonly firsts = new Map<string, Promise<unknown>>();
   private readonly tails = new Map<string, Promise<unknown>>();
 
+  /** Before the first answer nothing is known of a group's limit, so all others wait for it. */
+  async afterFirst<T>(group: string, exchange: () => Promise<T>): Promise<T> {
+    const first = this.firsts.get(group);
+    if (first !== undefined) await first;
+    const answer = exchange();
+    if (first === undefined) this.firsts.set(group, Promise.allSettled([answer]));
+    return answer;
+  }
+
+  /** One at a time asks the budget for leave: those behind it need not ask as well. */
   next<T>(group: string, work: () => Promise<T>): Promise<T> {
     const turn = (this.tails.get(group) ?? Promise.resolve()).then(work, work);
     this.tails.set(group, turn);

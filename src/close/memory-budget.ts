@@ -52,7 +52,7 @@ export function createMemoryBudget({ now }: MemoryBudgetOptions): RateBudget {
   return {
     take: (group) => Promise.resolve({ waitMs: waitMs(group), permit: null }),
     learn: (group, limit) => {
-      learn(group, limit);
+      if (limit !== undefined) learn(group, limit);
       return Promise.resolve();
     },
     block: (group, durationMs) => {

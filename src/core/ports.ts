@@ -202,8 +202,16 @@ export interface RateBudget {
    * itself then, history has one.
    */
   take(group: string, lane: Lane): Promise<Turn>;
-  /** What the answer to the request with this permit said: how many more, until when. */
-  learn(group: string, limit: RateLimit, permit: Permit | null): Promise<void>;
+  /**
+   * The request with this permit was answered, so long after it was sent, and what the answer said:
+   * how many more, until when; undefined when it said nothing.
+   */
+  learn(
+    group: string,
+    limit: RateLimit | undefined,
+    permit: Permit | null,
+    tripMs: number,
+  ): Promise<void>;
   /** Close refused (429): nobody sends to this group for so long. */
   block(group: string, durationMs: number): Promise<void>;
 }
@@ -218,6 +226,7 @@ export interface Turn {
 /** Leave to send one request, as the budget knows it; nobody else looks inside. */
 export interface Permit {
   readonly number: number;
+  /** When its request is to be sent. */
   readonly usedAt: string;
 }
 

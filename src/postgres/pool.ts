@@ -100,14 +100,19 @@ export async function inTransaction<T>(
 /** Quotes a name for SQL; the only way a name gets into a statement. */
 export const quote = pg.escapeIdentifier;
 
-/** One query outside a transaction, with errors from our catalogue. */
+/**
+ * One query outside a transaction, with errors from our catalogue. With a `name` each connection plans
+ * it once.
+ */
 export async function query<Row extends pg.QueryResultRow>(
   pool: pg.Pool,
   text: string,
   values: readonly unknown[] = [],
+  name?: string,
 ): Promise<Row[]> {
   try {
-    return (await pool.query<Row>(text, [...values])).rows;
+    const config = { text, values: [...values], ...(name !== undefined && { name }) };
+    return (await pool.query<Row>(config)).rows;
   } catch (error) {
     throw databaseError(error);
   }

@@ -91,19 +91,17 @@ describe('while Close answers slowly', () => {
     expect(box.take()).toBe(refs[4]);
   });
 
-  it('of the list that is read least comes the next, since each list has a limit of its own', () => {
-    const names = [
-      'activity:2026-03',
-      'activity:2026-02',
-      'activity:2026-01',
-      'emailthread:2026-03',
-    ];
-    const [march, february, , threads] = names.map((name) => slice('activities', name));
-    const tasks = slice('tasks');
-    const box = boxOf(...names.map((name) => slice('activities', name)), tasks);
+  it('one of each list comes first, then more of the longest: each list has a limit of its own', () => {
+    const names = [3, 2, 1].flatMap((n) => [`activity:2026-0${n}`, `emailthread:2026-0${n}`]);
+    const refs = [...names.map((name) => slice('activities', name)), slice('tasks')];
+    const [march, marchThreads, , februaryThreads, , januaryThreads, tasks] = refs;
+    const box = boxOf(...refs);
     box.noteSlow();
-    const taken = Array.from({ length: 4 }, () => box.take());
-    expect(taken).toEqual([march, threads, tasks, february]);
+    expect([box.take(), box.take(), box.take()]).toEqual([march, marchThreads, tasks]);
+    box.addPage(marchThreads as SliceRef, PAGE, COUNTS);
+    expect(box.take()).toBe(februaryThreads);
+    box.settle(tasks as SliceRef, true);
+    expect(box.take()).toBe(januaryThreads);
   });
 
   it('is noticed at the first page of a slice, without the time that we take ourselves', async () => {

@@ -59,7 +59,7 @@ describe('what is sent', () => {
     expect(JSON.parse(seen?.body ?? '')).toEqual({
       _params: { id__in: ids.join(','), _limit: 100 },
     });
-    expect(spy.calls).toEqual(['take GET /lead/']);
+    expect(spy.calls[0]).toBe('take GET /lead/');
     client.close();
   });
 

@@ -113,7 +113,7 @@ describe('createMemoryBudget', () => {
     let nowMs = NOW_MS;
     const budget = createMemoryBudget({ now: () => nowMs });
     expect(await waitOf(budget, 'g')).toBe(0);
-    await budget.learn('g', { limit: 10, remaining: 2, resetMs: 5_000 }, null);
+    await budget.learn('g', { limit: 10, remaining: 2, resetMs: 5_000 }, null, 0);
     expect([await waitOf(budget, 'g'), await waitOf(budget, 'g')]).toEqual([0, 0]);
     expect(await waitOf(budget, 'g')).toBe(5_000);
     expect(await waitOf(budget, 'other')).toBe(0);
@@ -125,8 +125,8 @@ describe('createMemoryBudget', () => {
 
   test('an answer that comes late does not raise the count', async () => {
     const budget = createMemoryBudget({ now: () => NOW_MS });
-    await budget.learn('g', { limit: 10, remaining: 0, resetMs: 5_000 }, null);
-    await budget.learn('g', { limit: 10, remaining: 9, resetMs: 5_000 }, null);
+    await budget.learn('g', { limit: 10, remaining: 0, resetMs: 5_000 }, null, 0);
+    await budget.learn('g', { limit: 10, remaining: 9, resetMs: 5_000 }, null, 0);
     expect(await waitOf(budget, 'g')).toBe(5_000);
   });
 

@@ -50,9 +50,9 @@ export function spyBudget(clock: Clock): BudgetCalls {
       calls.push(`take ${group}`);
       return inner.take(group, lane);
     },
-    learn: (group, limit, permit) => {
+    learn: (group, limit, permit, tripMs) => {
       calls.push(`learn ${group} ${JSON.stringify(limit)}`);
-      return inner.learn(group, limit, permit);
+      return inner.learn(group, limit, permit, tripMs);
     },
     block: (group, durationMs) => {
       calls.push(`block ${group} ${durationMs}`);

@@ -64,13 +64,13 @@ describe('the budget of a key', () => {
 
   it('gives no more than is left in the window, to four workers at once', async () => {
     const workers = budgets();
-    await workers[0].learn('lead', { limit: 60, remaining: 37, resetMs: HOUR_MS }, null);
+    await workers[0].learn('lead', { limit: 60, remaining: 37, resetMs: HOUR_MS }, null, 0);
     expect(await grants(workers, 400)).toBe(37);
   });
 
   it('says how long the window lasts when there is none to take', async () => {
     const [worker] = budgets();
-    await worker.learn('lead', { limit: 60, remaining: 0, resetMs: HOUR_MS }, null);
+    await worker.learn('lead', { limit: 60, remaining: 0, resetMs: HOUR_MS }, null, 0);
     const waitMs = await waitOf(worker, 'lead');
     expect(waitMs).toBeGreaterThan(0);
     expect(waitMs).toBeLessThanOrEqual(HOUR_MS);
@@ -78,7 +78,7 @@ describe('the budget of a key', () => {
 
   it('begins a new window of the same limit when the old one is over', async () => {
     const workers = budgets();
-    await workers[0].learn('lead', { limit: 25, remaining: 0, resetMs: HOUR_MS }, null);
+    await workers[0].learn('lead', { limit: 25, remaining: 0, resetMs: HOUR_MS }, null, 0);
     await rest(2);
     expect(await grants(workers, 200)).toBe(25);
   });
@@ -86,7 +86,7 @@ describe('the budget of a key', () => {
   it('counts each group of endpoints and each key by itself', async () => {
     const [worker] = budgets();
     const [other] = budgets();
-    await worker.learn('lead', { limit: 5, remaining: 0, resetMs: HOUR_MS }, null);
+    await worker.learn('lead', { limit: 5, remaining: 0, resetMs: HOUR_MS }, null, 0);
     expect(await waitOf(worker, 'lead')).toBeGreaterThan(0);
     expect(await waitOf(worker, 'activity')).toBe(0);
     expect(await waitOf(other, 'lead')).toBe(0);
@@ -95,24 +95,24 @@ describe('the budget of a key', () => {
   it('believes the lowest of several answers that come out of order', async () => {
     const workers = budgets();
     for (const remaining of [9, 3, 7]) {
-      await workers[1].learn('lead', { limit: 10, remaining, resetMs: HOUR_MS }, null);
+      await workers[1].learn('lead', { limit: 10, remaining, resetMs: HOUR_MS }, null, 0);
     }
     expect(await grants(workers, 40)).toBe(3);
     // An answer to a request of long before says that there are more left; there are not.
-    await workers[2].learn('lead', { limit: 10, remaining: 8, resetMs: HOUR_MS }, null);
+    await workers[2].learn('lead', { limit: 10, remaining: 8, resetMs: HOUR_MS }, null, 0);
     expect(await grants(workers, 40)).toBe(0);
   });
 
   it('takes over a limit that Close changed', async () => {
     const workers = budgets();
-    await workers[0].learn('lead', { limit: 100, remaining: 90, resetMs: HOUR_MS }, null);
-    await workers[1].learn('lead', { limit: 10, remaining: 4, resetMs: HOUR_MS }, null);
+    await workers[0].learn('lead', { limit: 100, remaining: 90, resetMs: HOUR_MS }, null, 0);
+    await workers[1].learn('lead', { limit: 10, remaining: 4, resetMs: HOUR_MS }, null, 0);
     expect(await grants(workers, 40)).toBe(4);
   });
 
   it('is blocked for all workers by one refusal, in one group, and a shorter one shortens nothing', async () => {
     const workers = budgets();
-    await workers[0].learn('lead', { limit: 60, remaining: 50, resetMs: HOUR_MS }, null);
+    await workers[0].learn('lead', { limit: 60, remaining: 50, resetMs: HOUR_MS }, null, 0);
     await workers[3].block('lead', HOUR_MS);
     await workers[2].block('lead', 5);
     expect(await grants(workers, 40)).toBe(0);
@@ -132,13 +132,14 @@ describe('the budget of a key', () => {
   it('in no span of a window gives more than the limit, wherever the span begins', async () => {
     const workers = budgets();
     const [limit, windowMs] = [20, 150];
-    await workers[0].learn('lead', { limit, remaining: limit - 1, resetMs: windowMs }, null);
+    await workers[0].learn('lead', { limit, remaining: limit - 1, resetMs: windowMs }, null, 0);
     const used: Instant[] = [];
     const works = [...workers, ...workers].map(async (worker) => {
       while (used.length < 10 * limit) {
         const { waitMs, permit } = await worker.take('lead', 'history');
         if (permit !== null) used.push(permit.usedAt as Instant);
         await new Promise((resolve) => setTimeout(resolve, waitMs));
+        await worker.learn('lead', undefined, permit, 0);
       }
     });
     await Promise.all(works);
@@ -149,55 +150,69 @@ describe('the budget of a key', () => {
 
   it('an answer to one of many that are under way takes nothing from the others', async () => {
     const [worker] = budgets();
-    await worker.learn('lead', { limit: 20, remaining: 20, resetMs: HOUR_MS }, null);
+    await worker.learn('lead', { limit: 20, remaining: 20, resetMs: HOUR_MS }, null, 0);
     const turns = [];
     for (let time = 0; time < 5; time += 1) turns.push(await worker.take('lead', 'live'));
     for (const [index, { permit }] of turns.entries()) {
-      await worker.learn('lead', { limit: 20, remaining: 19 - index, resetMs: HOUR_MS }, permit);
+      await worker.learn('lead', { limit: 20, remaining: 19 - index, resetMs: HOUR_MS }, permit, 0);
     }
     expect(await grants([worker], 40)).toBe(15);
   });
 
   it('leaves what another program uses with the same key', async () => {
     const [worker] = budgets();
-    await worker.learn('lead', { limit: 20, remaining: 20, resetMs: HOUR_MS }, null);
+    await worker.learn('lead', { limit: 20, remaining: 20, resetMs: HOUR_MS }, null, 0);
     const { permit } = await worker.take('lead', 'live');
-    await worker.learn('lead', { limit: 20, remaining: 6, resetMs: HOUR_MS }, permit);
+    await worker.learn('lead', { limit: 20, remaining: 6, resetMs: HOUR_MS }, permit, 0);
     expect(await grants([worker], 40)).toBe(6);
   });
 
   it('believes a larger limit only when more than the smaller one remains of it', async () => {
     const [worker] = budgets();
-    await worker.learn('lead', { limit: 20, remaining: 20, resetMs: HOUR_MS }, null);
+    await worker.learn('lead', { limit: 20, remaining: 20, resetMs: HOUR_MS }, null, 0);
     // The organization's own limit is nearer just now.
-    await worker.learn('lead', { limit: 60, remaining: 12, resetMs: HOUR_MS }, null);
+    await worker.learn('lead', { limit: 60, remaining: 12, resetMs: HOUR_MS }, null, 0);
     expect(await grants([worker], 80)).toBe(12);
     await rest(2);
-    await worker.learn('lead', { limit: 60, remaining: 50, resetMs: HOUR_MS }, null);
+    await worker.learn('lead', { limit: 60, remaining: 50, resetMs: HOUR_MS }, null, 0);
     expect(await grants([worker], 80)).toBe(50);
   });
 
   it('counts a request from when it came to Close at the latest', async () => {
     const [worker] = budgets();
     const limit = { limit: 1, remaining: 0, resetMs: HOUR_MS };
-    await worker.learn('lead', { ...limit, remaining: 1 }, null);
+    await worker.learn('lead', { ...limit, remaining: 1 }, null, 0);
     const { permit } = await worker.take('lead', 'live');
-    const { rows } = await database.pool.query<{ used_at: Instant }>(
+    const { rows } = await database.pool.query<{ sentAt: string }>(
       `UPDATE closehaul.rate_permits SET used_at = used_at - interval '10 minutes'
-        WHERE used_at = $1 RETURNING used_at`,
+        WHERE used_at > now() RETURNING $1::timestamptz - interval '10 minutes' AS "sentAt"`,
       [permit?.usedAt],
     );
-    const usedAt = rows[0]?.used_at ?? '';
+    const usedAt = rows[0]?.sentAt ?? '';
     await database.pool.query('UPDATE closehaul.rate_groups SET round_trip_ms = 60000');
     // The answer took ten minutes where one is enough, so the request was nine minutes late.
-    await worker.learn('lead', limit, { number: 1, usedAt });
+    await worker.learn('lead', limit, { number: 1, usedAt }, MINUTE_MS);
     const leftMs = await waitOf(worker);
     expect(Math.round(leftMs / MINUTE_MS)).toBe(59);
   });
 
+  it.each([
+    ['with an answer that tells of no limit', undefined],
+    ['with one that does', { limit: 1, remaining: 0, resetMs: 1 }],
+  ])('uses no permit again before its request is answered, %s', async (_name, told) => {
+    const [worker] = budgets();
+    await worker.learn('lead', { limit: 1, remaining: 1, resetMs: 1 }, null, 0);
+    const { permit } = await worker.take('lead', 'live');
+    // Windows have passed, the answer has not come; after a kill it never would.
+    const leftMs = await waitOf(worker);
+    expect([leftMs > 4_000, leftMs <= 5_000]).toEqual([true, true]);
+    await worker.learn('lead', told, permit, 0);
+    expect(await waitOf(worker)).toBeLessThan(100);
+  });
+
   it('grants a part of a very large limit in the same part of its window', async () => {
     const [worker] = budgets();
-    await worker.learn('lead', { limit: 1e15, remaining: 1e15, resetMs: HOUR_MS }, null);
+    await worker.learn('lead', { limit: 1e15, remaining: 1e15, resetMs: HOUR_MS }, null, 0);
     const { rows } = await database.pool.query<{ count: number }>(
       'SELECT count(*)::int FROM closehaul.rate_permits GROUP BY budget ORDER BY 1 DESC LIMIT 1',
     );
@@ -216,7 +231,7 @@ describe('the two lanes of a budget', () => {
 
   it('a live request is let in before history, which used up everything and asks again and again', async () => {
     const workers = budgets();
-    await workers[0].learn('lead', LIMIT, null);
+    await workers[0].learn('lead', LIMIT, null, 0);
     expect(await grants(workers, 20, 'history')).toBe(8);
     expect(await grants(workers, 1, 'live')).toBe(0);
     await rest(2, 'permit > 2');
@@ -226,7 +241,7 @@ describe('the two lanes of a budget', () => {
 
   it('history keeps a quarter, so that a busy live lane does not starve it', async () => {
     const workers = budgets();
-    await workers[0].learn('lead', LIMIT, null);
+    await workers[0].learn('lead', LIMIT, null, 0);
     expect(await grants(workers, 20, 'live')).toBe(8);
     expect(await grants(workers, 1, 'history')).toBe(0);
     await rest(2);
@@ -236,7 +251,7 @@ describe('the two lanes of a budget', () => {
 
   it.each(['live', 'history'] as const)('%s alone has everything', async (lane) => {
     const workers = budgets();
-    await workers[0].learn('lead', LIMIT, null);
+    await workers[0].learn('lead', LIMIT, null, 0);
     expect(await grants(workers, 20, lane)).toBe(8);
     expect(await grants(workers, 20, lane)).toBe(0);
     await rest(2);
@@ -245,7 +260,7 @@ describe('the two lanes of a budget', () => {
 
   it('a limit of one request is shared', async () => {
     const workers = budgets();
-    await workers[0].learn('lead', { limit: 1, remaining: 1, resetMs: HOUR_MS }, null);
+    await workers[0].learn('lead', { limit: 1, remaining: 1, resetMs: HOUR_MS }, null, 0);
     expect(await grants(workers, 4, 'live')).toBe(1);
     expect(await grants(workers, 4, 'history')).toBe(0);
     await rest(2);
