@@ -2,6 +2,7 @@ import { existsSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { format, resolveConfig } from 'prettier';
 import { describe, expect, it } from 'vitest';
+import { faultKinds } from '../src/sandbox/api/fault-list.js';
 import { ERRORS, type ErrorEntry, type Recovery } from '../src/errors.js';
 import { filesIn, readProject, ROOT } from './architecture-facts.js';
 
@@ -141,6 +142,17 @@ describe('docs/faults.md', () => {
       const row = page.split('\n').find((line) => line.startsWith(`| F${fault}: `)) ?? '';
       expect(row, `F${fault}`).toMatch(/`tests\/[\w./-]+` "/);
     }
+  });
+});
+
+describe('the faults of the sandbox', () => {
+  const tests = filesIn('tests')
+    .filter((path) => path.endsWith('.ts') && !path.startsWith('tests/sandbox/'))
+    .map(readProject)
+    .join('\n');
+
+  it.each(Object.keys(faultKinds))('%s is met by Closehaul in a test', (name) => {
+    expect(tests).toMatch(new RegExp(`['"\`]${name}(?:=|['"\`])`));
   });
 });
 

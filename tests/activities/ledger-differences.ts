@@ -40,6 +40,8 @@ async function livingOf({ sandbox }: Replica, stream: string): Promise<Iterable<
       return world.tasks();
     case 'activities':
       return [...world.activities(), ...world.emailThreads()];
+    case 'event_log':
+      return world.events();
     default:
       return world.settings.all(stream as SettingName);
   }
@@ -52,6 +54,8 @@ const LISTS: Readonly<Record<string, List>> = {
   lead_statuses: (url) => rowsOf(url, '/status/lead/'),
   opportunity_statuses: (url) => rowsOf(url, '/status/opportunity/'),
   pipelines: (url) => rowsOf(url, '/pipeline/'),
+  roles: (url) => rowsOf(url, '/role/'),
+  outcomes: (url) => rowsOf(url, '/outcome/'),
   connected_accounts: (url) => rowsOf(url, '/connected_account/'),
   send_as: (url) => rowsOf(url, '/send_as/'),
   users: async (url) => {

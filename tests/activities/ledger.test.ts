@@ -1,5 +1,7 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { addMillis, DAY_MS, parseInstant, type Instant } from '../../src/core/instant.js';
 import { textOf, type JsonObject } from '../../src/sandbox/json.js';
+import { createCustomObject } from '../../src/sandbox/world/live-settings.js';
 import { differences } from './ledger-differences.js';
 import { openReplica, openTables, type Replica, type Tables } from './replica.js';
 
@@ -22,32 +24,93 @@ const FOLLOWED = [
   ...['email_templates', 'sms_templates', 'sequences', 'sequence_subscriptions', 'pipelines'],
   ...['lead_statuses', 'opportunity_statuses'],
 ];
+/** What the event log does not tell, or not all of. */
+const UNTOLD = ['users', 'memberships', 'roles', 'outcomes'];
 /** Every so many histories have all streams, the others the large ones. */
-const ALL_EVERY = 4;
+const ALL_EVERY = 8;
+/** Histories that are tried at the same time. */
+const LANES = 2;
+
+/** Slices of activities meet at the edge: every 30 days since 1970 there is one. */
+const SPAN = { start: '2026-11-01T12:00:00Z', edge: '2026-11-03T00:00:00Z' };
+const UNTIL = '2026-11-03T12:00:00Z';
+/** Events show so late at most; five minutes are read again. */
+const LATE_SECONDS = 240;
+
+/**
+ * Records that lie exactly where a slice or a window begins. No two changes of an account have one
+ * time, so each history has another kind of record on the edge and the others a microsecond behind.
+ */
+function plant({ world }: Replica['sandbox'], seed: number): void {
+  const [lead] = [...world.leads()].map(({ id }) => textOf(id));
+  if (lead === undefined) throw new Error('an account without leads');
+  const makers = [
+    () => world.createLead(),
+    () => world.createActivity('Note', lead, { note: 'on the edge' }),
+    () => world.createOpportunity(lead, { value: 100 }),
+    () => createCustomObject(world, lead, 'on the edge'),
+    () => world.createTask(lead, { text: 'on the edge' }),
+  ];
+  const first = seed % makers.length;
+  const start = parseInstant(SPAN.start) as Instant;
+  for (const time of [start, addMillis(start, DAY_MS), SPAN.edge]) {
+    for (const make of [...makers.slice(first), ...makers.slice(0, first)]) world.at(time, make);
+  }
+}
+
+/** An account that changes while it is read, with events that come late, until all is at rest. */
+async function live(seed: number, tables: Tables): Promise<string[]> {
+  const isFull = seed % ALL_EVERY === 0;
+  const streams = isFull ? [...CORE, ...FOLLOWED, ...UNTOLD] : CORE;
+  const replica = await openReplica({
+    ...{ tables, streams, seed: `account-${seed % ACCOUNTS}`, changes: seed, perMinute: 2 },
+    ...{ leads: 4, activities: 16, from: SPAN.start, startDate: SPAN.start, until: UNTIL },
+  });
+  try {
+    plant(replica.sandbox, seed);
+    replica.sandbox.setFaults([`late-events=${LATE_SECONDS}`, 'search-lag=60']);
+    replica.setQuiet(false);
+    await replica.sync('initial');
+    replica.pass(20 * 60_000);
+    await replica.sync('incremental');
+    replica.setQuiet(true);
+    replica.pass((LATE_SECONDS + 10) * 1_000);
+    const rest = await replica.sync('incremental');
+    const lines = await differences(replica, isFull ? [...CORE, ...FOLLOWED] : CORE);
+    if (isFull) {
+      // They are read whole every six hours, by the clock of the database and not by the account's.
+      await replica.rows("UPDATE closehaul.bookmarks SET read_at = '2020-01-01'");
+      await replica.sync('incremental');
+      lines.push(...(await differences(replica, UNTOLD)));
+    }
+    return rest.outcome === 'complete' ? lines : [`the last sync is ${rest.outcome}`, ...lines];
+  } finally {
+    await replica.close();
+  }
+}
 
 describe('after everything has come to rest', () => {
-  let tables: Tables;
-  beforeAll(async () => (tables = await openTables()));
-  afterAll(async () => tables.close());
+  const free: Tables[] = [];
+  const waiting: ((tables: Tables) => void)[] = [];
+  beforeAll(async () => {
+    for (let lane = 0; lane < LANES; lane += 1) free.push(await openTables());
+  });
+  afterAll(async () => {
+    for (const tables of free) await tables.close();
+  });
+  const take = async (): Promise<Tables> =>
+    free.pop() ?? new Promise((resolve) => waiting.push(resolve));
+  const give = (tables: Tables): void => {
+    const next = waiting.shift();
+    if (next === undefined) free.push(tables);
+    else next(tables);
+  };
 
-  it.each(Array.from({ length: SEEDS }, (_, index) => FIRST_SEED + index))(
+  it.concurrent.each(Array.from({ length: SEEDS }, (_, index) => FIRST_SEED + index))(
     'nothing is lost, doubled, stale or a ghost: history %i',
     async (seed) => {
-      const streams = seed % ALL_EVERY === 0 ? [...CORE, ...FOLLOWED] : CORE;
-      replica = await openReplica({
-        ...{ tables, streams, seed: `account-${seed % ACCOUNTS}`, changes: seed },
-        ...{ leads: 6, activities: 24, from: '2026-10-28', startDate: '2026-10-28', perMinute: 2 },
-      });
-      replica.setQuiet(false);
-      await replica.sync('initial');
-      replica.pass(20 * 60_000);
-      await replica.sync('incremental');
-      replica.setQuiet(true);
-      replica.pass(60_000);
-      const { outcome } = await replica.sync('incremental');
-      expect(outcome).toBe('complete');
-      const compared = streams.filter((name) => name !== 'event_log');
-      expect(await differences(replica, compared)).toEqual([]);
+      const tables = await take();
+      expect(await live(seed, tables).finally(() => give(tables))).toEqual([]);
     },
     60_000,
   );

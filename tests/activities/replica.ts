@@ -58,9 +58,9 @@ export interface ReplicaOptions extends SandboxOptions {
   /** Tables of an earlier replica with these streams; they are emptied. */
   readonly tables?: Tables;
   readonly probe?: Probe;
+  /** When the account's data ends; the clock begins a minute later. */
+  readonly until?: string;
 }
-
-const UNTIL = '2026-11-01T00:00:00Z';
 
 /** A warehouse that one replica after the other fills: most of a small sync's time goes into DDL. */
 export interface Tables {
@@ -122,14 +122,15 @@ async function empty({ pool }: TestDatabase): Promise<void> {
 export async function openReplica(options: ReplicaOptions = {}): Promise<Replica> {
   const { streams, requestMs = 1_000, startDate = '2025-11-01', perMinute = 3, ...more } = options;
   const { probe = () => undefined, tables = await openTables(), changes: number, ...size } = more;
-  let nowMs = Date.parse(UNTIL) + 60_000;
+  const { until = '2026-11-01T00:00:00Z' } = options;
+  let nowMs = Date.parse(until) + 60_000;
   let isQuiet = true;
   const now = (): Instant => instantFromMillis(nowMs);
   const sandbox = await startSandbox({
-    ...{ leads: 12, activities: 90, until: UNTIL, rateLimit: 0, now: () => new Date(nowMs) },
-    ...size,
+    ...{ leads: 12, activities: 90, rateLimit: 0, now: () => new Date(nowMs) },
+    ...{ ...size, until },
   });
-  const changes = new LiveChanges(sandbox.world, perMinute, Date.parse(UNTIL) * 1000, number);
+  const changes = new LiveChanges(sandbox.world, perMinute, Date.parse(until) * 1000, number);
   const pass = (milliseconds: number): void => {
     nowMs += milliseconds;
     if (isQuiet) return;

@@ -150,6 +150,30 @@ describe('lists that lie', () => {
     },
   );
 
+  it('a filter of leads that is ignored: all are read, and those before it left out', async () => {
+    const streams = ['leads'];
+    const { records } = await readUnder(['ignored-filters=query'], { streams });
+    expect(records).toEqual(expected(streams));
+  });
+
+  it('a window that is ignored: the list is named, and nothing is taken for its rows', async () => {
+    const fault = 'ignored-filters=date_created__gte,date_created__lt';
+    const failure = readUnder([fault], { streams: ['activities'] });
+    await expect(failure).rejects.toMatchObject({ code: 'CLOSE_FILTER_IGNORED' });
+  });
+
+  it('a cursor that leads nowhere: the log is named, and not asked for ever', async () => {
+    // More events in a day than one answer has.
+    const busy = await startSandbox({
+      ...{ seed: 'cursor', leads: 40, activities: 600, from: '2026-10-28', rateLimit: 0 },
+      ...{ until: '2026-11-01T00:00:00Z', now: () => new Date('2026-11-01T00:01:00Z') },
+      faults: ['cursor-loop'],
+    });
+    const failure = readThrough(busy, { streams: ['event_log'] }).finally(() => busy.stop());
+    await expect(failure).rejects.toMatchObject({ code: 'CLOSE_PAGING_LOOP' });
+    expect(busy.stats().requests).toBeLessThanOrEqual(60);
+  });
+
   it('"has_more" that is never false: the list is named, and not asked for ever', async () => {
     const before = sandbox.stats().requests;
     const failure = readUnder(['has-more-true'], { streams: ['opportunities'] });
@@ -181,6 +205,11 @@ describe('what waiting does not mend', () => {
     expect(sandbox.stats().requests - before).toBeLessThanOrEqual(most);
   });
 
+  it('F23: bodies past the size cap even row by row', async () => {
+    const failure = readUnder(['huge-body=2'], { streams: ['leads'], bodyBytesMax: 1_000_000 });
+    await expect(failure).rejects.toMatchObject({ code: 'CLOSE_BODY_TOO_LARGE' });
+  });
+
   it.each(['forbidden', 'not-found'])(
     'F28: %s on a list that a key may lack: it is told, and the rest is read',
     async (fault) => {
@@ -207,17 +236,17 @@ describe('what waiting does not mend', () => {
   });
 });
 
-describe('a tenth of all requests meets something', () => {
-  it.each(['one', 'two', 'three'])(
+describe('while the account changes', () => {
+  it.each(['chaos=one', 'chaos=two', 'chaos=three', 'moving=1'])(
     'nothing is left out that was there all the time: %s',
-    async (seed) => {
+    async (fault) => {
       const moving = await startSandbox({
-        ...{ seed, leads: 25, activities: 180, from: '2026-06-01', rateLimit: 0 },
+        ...{ seed: fault, leads: 25, activities: 180, from: '2026-06-01', rateLimit: 0 },
         ...{ until: '2026-11-01T00:00:00Z', now: () => new Date('2026-11-01T00:01:00Z') },
       });
       const streams = ['leads', 'activities', 'opportunities', 'tasks', 'contacts'];
       const before = await readThrough(moving, { streams });
-      moving.setFaults([`chaos=${seed}`]);
+      moving.setFaults([fault]);
       const { records } = await readThrough(moving, { streams, timeoutMs: 5_000 });
       moving.setFaults([]);
       const after = await readThrough(moving, { streams });

@@ -40,10 +40,8 @@ const DAILY: readonly Act[] = [
   (world, random) => {
     const lead = livingLead(world, random);
     if (lead === undefined) return;
-    const lead_id = world.data.tables.leads.ids.encode(lead);
-    const custom_object_type_id = world.data.organization.objectTypeId;
     const name = `Machine ${String(random.below(1_000))}`;
-    world.settings.create('custom_objects', { custom_object_type_id, lead_id, name });
+    createCustomObject(world, world.data.tables.leads.ids.encode(lead), name);
   },
 ];
 
@@ -68,6 +66,17 @@ const RARE: readonly Act[] = [
     if (!field.isGone) world.settings.updateCustomField('contact', field.id, { name });
   },
 ];
+
+/** With all fields that the older ones have: a search refuses what it does not know. */
+export function createCustomObject({ data, settings }: World, leadId: string, name: string): void {
+  const { organization } = data;
+  const [user] = organization.users;
+  settings.create('custom_objects', {
+    organization_id: organization.id,
+    custom_object_type_id: organization.objectTypeId,
+    ...{ lead_id: leadId, name, created_by: user?.id ?? null, updated_by: user?.id ?? null },
+  });
+}
 
 export function changeSetting(world: World, random: Random): void {
   random.pick(random.chance(0.8) ? DAILY : RARE)(world, random);
