@@ -3,7 +3,12 @@ import { afterAll, beforeAll, expect, it } from 'vitest';
 import { SIGNALS, type ReconcileStatus } from '../../src/contract.js';
 import type { SandboxOptions } from '../../src/sandbox/options.js';
 import type { Sandbox } from '../../src/sandbox/sandbox.js';
-import { cancelConnection, isSettled, startConnection, untilStatus } from '../support/e2e-connection.js';
+import {
+  cancelConnection,
+  isSettled,
+  startConnection,
+  untilStatus,
+} from '../support/e2e-connection.js';
 import { buildOnce, closehaul, endProcesses } from '../support/e2e-process.js';
 import { differences, readWarehouse } from '../support/e2e-warehouse.js';
 import {
@@ -123,53 +128,49 @@ async function stagesOf({ pool }: TestDatabase): Promise<readonly string[]> {
   return rows.map(({ stage }) => stage);
 }
 
-it(
-  'a worker that is killed in the middle of it: the next one goes on, finds the same and mends it',
-  async () => {
-    const { database, sandbox } = await account({ leads: 400, activities: 2_000 });
-    const env = testEnv(database.url, sandbox.url);
-    const first = closehaul(['worker'], { env });
-    const handle = await startConnection(client, {
-      ...{ name: 'Killed', startDate: '2026-08-01', every: '1d' },
-      streams: ['leads', 'activities', 'opportunities', 'users'],
-    });
-    await untilStatus(handle, 'up to date', isSettled);
-    const before = await readWarehouse(database.pool, 'killed');
-    const done = await damage(database);
+it('a worker that is killed in the middle of it: the next one goes on, finds the same and mends it', async () => {
+  const { database, sandbox } = await account({ leads: 400, activities: 2_000 });
+  const env = testEnv(database.url, sandbox.url);
+  const first = closehaul(['worker'], { env });
+  const handle = await startConnection(client, {
+    ...{ name: 'Killed', startDate: '2026-08-01', every: '1d' },
+    streams: ['leads', 'activities', 'opportunities', 'users'],
+  });
+  await untilStatus(handle, 'up to date', isSettled);
+  const before = await readWarehouse(database.pool, 'killed');
+  const done = await damage(database);
 
-    // So slow that all streams are under way at once, and that there is a middle.
-    sandbox.setFaults(['slow=250']);
-    await handle.signal(SIGNALS.reconcile, { id: 'whole' });
-    const stages = await until('one stream is counted and another is not', async () => {
-      const now = await stagesOf(database);
-      return now.includes('settle') && now.includes('census') && now;
-    });
-    await first.kill();
-    sandbox.setFaults([]);
-    const second = closehaul(['worker'], { env });
-    const { reconcile } = await untilStatus(
-      handle,
-      'the reconciliation has ended',
-      (status) => ['done', 'incomplete'].includes(status.reconcile?.status ?? ''),
-      120_000,
-    );
+  // So slow that all streams are under way at once, and that there is a middle.
+  sandbox.setFaults(['slow=250']);
+  await handle.signal(SIGNALS.reconcile, { id: 'whole' });
+  const stages = await until('one stream is counted and another is not', async () => {
+    const now = await stagesOf(database);
+    return now.includes('settle') && now.includes('census') && now;
+  });
+  await first.kill();
+  sandbox.setFaults([]);
+  const second = closehaul(['worker'], { env });
+  const { reconcile } = await untilStatus(
+    handle,
+    'the reconciliation has ended',
+    (status) => ['done', 'incomplete'].includes(status.reconcile?.status ?? ''),
+    120_000,
+  );
 
-    expect(stages).toEqual(expect.arrayContaining(['settle', 'census']));
-    const found = Object.fromEntries(
-      (reconcile?.streams ?? []).map(({ stream, missing, outdated, vanished, unresolved }) => [
-        stream,
-        [missing, outdated, vanished, unresolved],
-      ]),
-    );
-    expect([reconcile?.status, found]).toEqual(['done', done]);
-    const { rowCount } = await database.pool.query(
-      `DELETE FROM killed.users WHERE id = 'user_gone' AND _sdc_deleted_at IS NOT NULL`,
-    );
-    expect(rowCount).toBe(1);
-    expect(differences(before, await readWarehouse(database.pool, 'killed'))).toEqual([]);
-    await cancelConnection(client, handle);
-    second.signal('SIGTERM');
-    expect((await second.finished).exitCode).toBe(0);
-  },
-  240_000,
-);
+  expect(stages).toEqual(expect.arrayContaining(['settle', 'census']));
+  const found = Object.fromEntries(
+    (reconcile?.streams ?? []).map(({ stream, missing, outdated, vanished, unresolved }) => [
+      stream,
+      [missing, outdated, vanished, unresolved],
+    ]),
+  );
+  expect([reconcile?.status, found]).toEqual(['done', done]);
+  const { rowCount } = await database.pool.query(
+    `DELETE FROM killed.users WHERE id = 'user_gone' AND _sdc_deleted_at IS NOT NULL`,
+  );
+  expect(rowCount).toBe(1);
+  expect(differences(before, await readWarehouse(database.pool, 'killed'))).toEqual([]);
+  await cancelConnection(client, handle);
+  second.signal('SIGTERM');
+  expect((await second.finished).exitCode).toBe(0);
+}, 240_000);
