@@ -14,11 +14,13 @@ import { toFailure } from './failure.js';
 export const BOX_MS = 60_000;
 /** A slice that ends later than this is the last: the connection wants to know how far it is. */
 const NEXT_SLICE_WITHIN_MS = 5_000;
+/** Slices that are read at once: while one waits for PostgreSQL, the other makes its rows. */
+export const SLICES_AT_ONCE = 2;
 /**
- * Slices that are read at once while Close answers slowly: of several lists, since each has a limit of
- * its own, and of the longest list others that go on while one ends.
+ * The same while Close answers slowly: of several lists, since each has a limit of its own, and of the
+ * longest list others that go on while one ends.
  */
-export const SLICES_AT_ONCE = 4;
+export const SLOW_SLICES_AT_ONCE = 4;
 /** Close itself answers in 100 to 300 ms. */
 const SLOW_MS = 100;
 
@@ -53,8 +55,8 @@ export class SliceBox {
 
   /** The next slice to begin with; undefined when none is to be begun now. */
   take(): SliceRef | undefined {
-    if (this.running.size >= (this.isSlow ? SLICES_AT_ONCE : 1) || this.isEnding())
-      return undefined;
+    const slicesMax = this.isSlow ? SLOW_SLICES_AT_ONCE : SLICES_AT_ONCE;
+    if (this.running.size >= slicesMax || this.isEnding()) return undefined;
     const failed = new Set(this.failures.map(({ ref }) => ref.stream));
     const open = this.refs.filter(
       (ref) => !this.taken.has(ref) && !failed.has(ref.stream) && !this.isCarried(ref),

@@ -22,16 +22,16 @@ const PAGE = { records: [{ id: 'a' }], next: null, totalRecords: null, requests:
 const COUNTS = { inserted: 1, rows: 2, rejected: 0 };
 
 describe('while Close answers quickly', () => {
-  it('slices follow each other, in order', () => {
-    const [leads, tasks] = [slice('leads'), slice('tasks')];
-    const box = boxOf(leads, tasks);
-    expect(box.take()).toBe(leads);
-    expect(box.take()).toBeUndefined();
+  it('two slices are read at once, in order', () => {
+    const [leads, tasks, users] = [slice('leads'), slice('tasks'), slice('users')];
+    const box = boxOf(leads, tasks, users);
+    expect([box.take(), box.take(), box.take()]).toEqual([leads, tasks, undefined]);
     box.settle(leads, true);
-    expect(box.take()).toBe(tasks);
+    expect(box.take()).toBe(users);
     box.settle(tasks, true);
+    box.settle(users, true);
     expect(box.take()).toBeUndefined();
-    expect(box.result()).toEqual({ done: [0, 1], streams: [], parked: null });
+    expect(box.result()).toEqual({ done: [0, 1, 2], streams: [], parked: null });
   });
 
   it('a slice that ends late is the last, so that the connection hears of it', () => {
@@ -105,7 +105,8 @@ describe('while Close answers slowly', () => {
   });
 
   it('is noticed at the first page of a slice, without the time that we take ourselves', async () => {
-    const refs = ['activity:2026-02', 'activity:2026-01'].map((name) => slice('activities', name));
+    const months = ['2026-03', '2026-02', '2026-01'];
+    const refs = months.map((month) => slice('activities', `activity:${month}`));
     async function* pages(firstMs: number, laterMs: number) {
       for (const tripMs of [firstMs, laterMs]) {
         nowMs += tripMs;
@@ -117,6 +118,7 @@ describe('while Close answers slowly', () => {
       [150, 5, true],
     ] as const) {
       const box = boxOf(...refs);
+      box.take();
       box.take();
       for await (const page of box.within(pages(firstMs, laterMs))) expect(page).toBe(PAGE);
       expect(box.take() !== undefined).toBe(isSlow);

@@ -64,10 +64,12 @@ it.each([
 
 describe('a stream that Close answers with errors', () => {
   const [first = ''] = LISTS;
+  const isBroken = ({ stream }: SliceRef): boolean => stream === first;
 
   beforeEach(() => replica.sandbox.setFaults(['broken=/user/']));
 
-  it('fails its activity, which names it', async () => {
+  it('fails its activity when it is all that there is to do, and is named', async () => {
+    slices = slices.filter(isBroken);
     const { type, details, nonRetryable } = await failureOf(sync(3));
     expect({ type, details, nonRetryable }).toEqual({
       ...{ type: 'CLOSE_UNAVAILABLE', details: [first], nonRetryable: false },
@@ -75,6 +77,7 @@ describe('a stream that Close answers with errors', () => {
   });
 
   it('is parked when it failed long enough, with what is to be done', async () => {
+    slices = slices.filter(isBroken);
     const { done, parked } = await sync(4);
     expect(done).toEqual([]);
     expect(parked?.stream).toBe(first);
@@ -89,8 +92,7 @@ describe('a stream that Close answers with errors', () => {
   });
 
   it('leaves the others to be read', async () => {
-    const broken = slices.filter(({ stream }) => stream === first);
-    slices = [...slices.filter(({ stream }) => stream !== first), ...broken];
+    slices = [...slices.filter((ref) => !isBroken(ref)), ...slices.filter(isBroken)];
     const { done, parked } = await sync(1);
     expect([done.map((index) => slices[index]?.stream), parked]).toEqual([LISTS.slice(1), null]);
   });

