@@ -77,7 +77,7 @@ function jobSlices(
   // What is read whole has no past to fill, so a backfill reads it only when it was asked for alone.
   const dated = streams.map((stream) => ({
     ...stream,
-    parts: stream.parts.filter(({ everyMs }) => everyMs === undefined),
+    parts: stream.parts.filter(({ isWhole }) => isWhole !== true),
   }));
   const isDated = input.kind === 'backfill' && dated.some(({ parts }) => parts.length > 0);
   const slices = (isDated ? dated : streams).flatMap((stream) =>

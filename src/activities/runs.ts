@@ -1,4 +1,4 @@
-import type { RunInput, RunResult, SliceRef, StreamResult } from '../contract.js';
+import type { RereadWish, RunInput, RunResult, SliceRef, StreamResult } from '../contract.js';
 import { ClosehaulError } from '../errors.js';
 import { readConnection, readSelection } from '../postgres/connections.js';
 import { forgetCensuses, readReconciliation, takeGap } from '../postgres/reconciliations.js';
@@ -66,9 +66,13 @@ export async function endRun(input: EndRunInput, deps: ActivityDeps): Promise<Ru
     );
   }
   const isReconciled = input.kind === 'reconcile' && isComplete;
+  const gap = await takeGap(deps.pool, input.schema, isReconciled ? input.run : null);
+  const rereads = await takeRereads(deps.pool, input.schema, isComplete ? input.job : null);
   return {
-    rereads: await takeRereads(deps.pool, input.schema, isComplete ? input.job : null),
-    gap: await takeGap(deps.pool, input.schema, isReconciled ? input.run : null),
+    ...{
+      gap,
+      rereads: gap === null ? rereads : [...rereads, ...(await holders(input, gap, deps))],
+    },
     ...(input.kind === 'reconcile' && {
       reconciled: await readReconciliation(deps.pool, input.schema, input.job),
     }),
@@ -77,4 +81,22 @@ export async function endRun(input: EndRunInput, deps: ActivityDeps): Promise<Ru
     rows: streams.reduce((sum, { rows }) => sum + rows, 0),
     streams,
   };
+}
+
+/**
+ * What forgotten events told of copies inside other records: no clock shows that these are old, and a
+ * reconciliation compares clocks. So all that hold copies are read again.
+ */
+async function holders(
+  { schema }: RunInput,
+  gap: string,
+  { pool, streams }: ActivityDeps,
+): Promise<readonly RereadWish[]> {
+  const connection = await readConnection(pool, schema);
+  const selected = (await readSelection(pool, schema)).streams;
+  const names = streams
+    .filter(({ parts }) => parts.some(({ holdsCopies }) => holdsCopies === true))
+    .flatMap(({ name }) => (selected.has(name) ? [name] : []));
+  if (connection === undefined || names.length === 0) return [];
+  return [{ id: `copies-${gap}`, streams: names, from: connection.startDate }];
 }

@@ -45,6 +45,7 @@ export const ownClock = {
 const wholeList = {
   name: 'list',
   method: 'list',
+  isWhole: true,
   isOptional: true,
   sliceDays: null,
   overlapMs: 0,

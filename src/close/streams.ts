@@ -49,6 +49,7 @@ export const CLOSE_STREAMS: readonly CloseStream[] = [
         method: 'keyset',
         isOptional: false,
         carries: { stream: 'contacts', field: 'contacts', closes: 'lead' },
+        holdsCopies: true,
         follows: {
           by: 'clock',
           types: { lead: '/lead/:id/' },
@@ -80,6 +81,7 @@ export const CLOSE_STREAMS: readonly CloseStream[] = [
         name: 'emailthread',
         path: '/activity/emailthread/',
         isOptional: true,
+        holdsCopies: true,
         follows: {
           by: 'id',
           types: { 'activity.email_thread': '/activity/emailthread/:id/' },

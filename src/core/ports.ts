@@ -110,6 +110,8 @@ export interface SourcePart {
   readonly method?: string;
   /** The lane it belongs to; absent = both. */
   readonly lane?: 'history' | 'live';
+  /** It is read whole, whatever the range: it has no past to fill. */
+  readonly isWhole?: boolean;
   /** The live lane reads it no more often than this, in milliseconds; absent = in each sync. */
   readonly everyMs?: number;
   /**
@@ -119,6 +121,8 @@ export interface SourcePart {
   readonly followsEvents?: boolean;
   /** It is the event log, whose pages have effects on other streams. */
   readonly tellsOfOthers?: boolean;
+  /** Its records hold copies of others, whose changes only the event log tells. */
+  readonly holdsCopies?: boolean;
 }
 
 /** Who the key belongs to, as `GET /me/` tells. */

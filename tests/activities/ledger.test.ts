@@ -198,6 +198,26 @@ describe('a key that may not read everything', () => {
     expect(await differences(replica, ['leads', 'opportunities'])).toEqual([]);
   });
 
+  it('has what a search finds read too, once it may search', async () => {
+    const streams = ['leads', 'contacts', 'custom_objects'];
+    const range = { from: '2026-09-01', startDate: '2026-09-01' };
+    replica = await openReplica({ seed: 'rights', streams, ...range });
+    replica.sandbox.setFaults(['forbidden=/data/search']);
+    await replica.sync('initial');
+    replica.sandbox.setFaults([]);
+    // As if the six hours had passed after which the live lane searches again.
+    await replica.rows("UPDATE closehaul.bookmarks SET read_at = '2020-01-01'");
+    replica.pass(60_000);
+    const { rereads = [] } = await replica.sync('incremental');
+    expect(rereads.flatMap(({ streams: names }) => names)).toEqual(['contacts', 'custom_objects']);
+    replica.requests();
+    for (const { id } of rereads) await replica.sync('backfill', `backfill/${id}`);
+    const searches = replica.requests().filter((request) => request === 'POST /data/search/');
+    // Each of these backfills is of all streams: one search for contacts, one for custom objects.
+    expect(searches).toHaveLength(2 * rereads.length);
+    expect(await differences(replica, streams)).toEqual([]);
+  });
+
   it('has its other streams complete, and is told which it may not read', async () => {
     replica = await openReplica({ seed: 'restricted', role: 'restricteduser' });
     const history = await replica.sync('initial');
