@@ -42,14 +42,39 @@ export async function status(
 ): Promise<void> {
   await withClient(config, async (client) => {
     do {
-      const names = name === undefined ? await connectionNames(config) : [name];
-      const answers: StatusAnswer[] = [];
-      for (const each of names) answers.push(await readStatus(client, each));
-      const json = name === undefined ? answers : answers[0];
-      answer(output, json, answers.map(statusText).join('\n\n') || 'No connection yet.');
+      if (name === undefined) await statusOfAll(client, await connectionNames(config), output);
+      else {
+        const one = await readStatus(client, name);
+        answer(output, one, statusText(one));
+      }
       if (watch) await delay(2_000);
     } while (watch);
   });
+}
+
+/** A connection of which nobody can say how it stands is no reason to be silent of the others. */
+async function statusOfAll(
+  client: Client,
+  names: readonly string[],
+  output: Output,
+): Promise<void> {
+  const all = await Promise.all(
+    names.map((name) =>
+      readStatus(client, name).catch((error: unknown): UnknownStatus => {
+        if (!(error instanceof ClosehaulError)) throw error;
+        return { name, status: null, problem: `${error.message} ${error.next}` };
+      }),
+    ),
+  );
+  const texts = all.map((one) =>
+    one.status === null ? `${one.name}: ${one.problem}` : statusText(one),
+  );
+  answer(output, all, texts.join('\n\n') || 'No connection yet.');
+}
+
+interface UnknownStatus extends Pick<StatusAnswer, 'name'> {
+  readonly status: null;
+  readonly problem: string;
 }
 
 /** Only without a name is the database asked, and its library loaded. */

@@ -69,6 +69,12 @@ export const DATABASE_ERRORS = {
     message: 'Rows of {schema}._sdc_rejected were taken away while they were loaded again.',
     next: 'Somebody else is at it, or deleted them; nothing of the page was changed. Try again.',
   },
+  WAREHOUSE_COPY_REFUSED: {
+    recovery: 'fail-stream',
+    message:
+      'PostgreSQL does not take rows by COPY into a table of the warehouse (SQLSTATE {sqlstate}).',
+    next: 'Row-level security that is forced refuses it: ALTER TABLE … NO FORCE ROW LEVEL SECURITY, or give our role BYPASSRLS.',
+  },
   WAREHOUSE_NAME_TAKEN: {
     recovery: 'fail-stream',
     message: 'Schema {schema} has a table or view {name} that Closehaul did not make.',

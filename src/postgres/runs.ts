@@ -21,7 +21,7 @@ export interface RunRef {
  * Begins a run: stores the slices that are new and returns all that are open, those that an earlier
  * run of the job left behind included. The live job forgets its closed slices first, and those that
  * stand at their beginning, which are planned anew up to now; save those whose counts no run has taken
- * yet because the one before never came to its end.
+ * yet because the one before never came to its end. That one counts as stopped from then on.
  */
 export async function beginRun(
   pool: pg.Pool,
@@ -34,6 +34,14 @@ export async function beginRun(
         `INSERT INTO closehaul.runs (run, schema_name, job, kind) VALUES ($1, $2, $3, $4)
          ON CONFLICT DO NOTHING`,
         [ref.run, ref.schema, ref.job, ref.kind],
+      );
+      await client.query(
+        `UPDATE closehaul.runs r
+            SET outcome = 'stopped',
+                finished_at = greatest(r.started_at, (SELECT max(updated_at) FROM closehaul.checkpoints
+                                                       WHERE schema_name = $1 AND job = $2))
+          WHERE schema_name = $1 AND job = $2 AND run <> $3 AND outcome IS NULL`,
+        [ref.schema, ref.job, ref.run],
       );
       if (ref.kind === 'incremental') {
         await client.query(

@@ -3,6 +3,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { check } from '../../src/commands/check.js';
 import { doctor } from '../../src/commands/doctor.js';
 import type { Finding } from '../../src/commands/findings.js';
+import { status } from '../../src/commands/operate.js';
 import type { Config } from '../../src/config.js';
 import type { Sandbox } from '../../src/sandbox/sandbox.js';
 import { ensureTctl } from '../../src/local/tctl.js';
@@ -213,5 +214,20 @@ describe('closehaul doctor', () => {
     // Somebody may have meant it.
     expect(ended.isGood).toBe(true);
     expect(ended.found['"Examined"']?.verdict).toBe('warning');
+
+    const beside = await startConnection(client, { name: 'Beside', streams: ['users'] });
+    await untilStatus(beside, 'up to date', isSettled);
+    let text = '';
+    const output = { isJson: true, print: (line: string) => void (text += line) };
+    await status(config(), undefined, false, output);
+    expect(JSON.parse(text)).toMatchObject([
+      { name: 'Beside', status: 'Up to date' },
+      {
+        name: 'Examined',
+        status: null,
+        problem: expect.stringContaining('does not run') as string,
+      },
+    ]);
+    await beside.terminate();
   });
 });

@@ -4,6 +4,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { ClosehaulError } from '../../src/errors.js';
 import { readConnection } from '../../src/postgres/connections.js';
 import { readCheckpoint } from '../../src/postgres/checkpoints.js';
+import { copyIn } from '../../src/postgres/copy-in.js';
 import { createPool, inTransaction, query } from '../../src/postgres/pool.js';
 import { databaseError, isMissingObject, isRecordFault } from '../../src/postgres/sqlstate.js';
 import { at, LEADS, openWarehouse, SCHEMA, type Warehouse } from './warehouse.js';
@@ -24,10 +25,11 @@ describe('an SQLSTATE', () => {
     ['42501', 'DATABASE_RIGHT_MISSING', 'stop-connection'],
     ...['42P01', '42703', '3F000'].map((state) => [state, 'WAREHOUSE_OBJECT_MISSING', 'retry']),
     ['42P10', 'WAREHOUSE_KEY_MISSING', 'fail-stream'],
+    ['0A000', 'WAREHOUSE_COPY_REFUSED', 'fail-stream'],
     ...['22021', '22P05', '22P02', '22003', '22007', '22008', '22001', '23502', '23505', '23514']
       .concat(['54000', '54001', '54011', 'P0001', '44000', '09000', '27000'])
       .map((state) => [state, 'RECORD_REFUSED', 'reject-record']),
-    ...['42601', '42701', '21000', '08P01', '0A000', 'XX000', '99999'].map((state) => [
+    ...['42601', '42701', '21000', '08P01', '0A001', 'XX000', '99999'].map((state) => [
       ...[state, 'DATABASE_BUG', 'bug'],
     ]),
     ...['ECONNREFUSED', 'ECONNRESET', 'ETIMEDOUT', 'EPIPE', 'ENOTFOUND', undefined].map((state) => [
@@ -44,6 +46,20 @@ describe('an SQLSTATE', () => {
     const mistake = new TypeError('x is not a function');
     expect(databaseError(mistake)).toBe(mistake);
   });
+});
+
+it('row-level security that is forced refuses rows by COPY, with what to do about it', async () => {
+  const role = `restricted_${process.pid}`;
+  const work = inTransaction(warehouse.pool, async (client) => {
+    await client.query(`CREATE ROLE ${role};
+      CREATE TABLE public.guarded (id text); GRANT ALL ON public.guarded TO ${role};
+      ALTER TABLE public.guarded ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
+      SET LOCAL ROLE ${role}`);
+    await copyIn(client, 'COPY public.guarded FROM STDIN', 'one\n');
+  });
+  const error = await work.catch(databaseError);
+  expect(error).toMatchObject({ code: 'WAREHOUSE_COPY_REFUSED', recovery: 'fail-stream' });
+  expect((error as ClosehaulError).next).toContain('NO FORCE ROW LEVEL SECURITY');
 });
 
 describe('no error tells what a row holds', () => {

@@ -19,6 +19,13 @@ async function bookmarkOf(stream: string): Promise<string | undefined> {
   return bookmarks.find((bookmark) => bookmark.stream === stream)?.bookmark;
 }
 
+function outcomes() {
+  return warehouse.rows(
+    `SELECT run, outcome, coalesce(finished_at >= started_at, false) AS "isOver"
+       FROM closehaul.runs ORDER BY run`,
+  );
+}
+
 function run(name: string, kind: RunRef['kind'] = 'incremental'): RunRef {
   return { schema: SCHEMA, job: kind === 'incremental' ? 'live' : 'initial', run: name, kind };
 }
@@ -110,6 +117,10 @@ describe('a run', () => {
     const [ref] = await begin(run('r1'));
     await load(ref, 'lead_1');
     const [next] = await begin(run('r2'), addMillis(LATER, 1));
+    expect(await outcomes()).toEqual([
+      { run: 'r1', outcome: 'stopped', isOver: true },
+      { run: 'r2', outcome: null, isOver: false },
+    ]);
     await load(next, 'lead_2');
     const [summary] = await endRun(warehouse.pool, run('r2'), {});
     expect(summary).toMatchObject({ inserted: 2, totalRows: 2 });
