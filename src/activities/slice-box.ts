@@ -18,7 +18,7 @@ const NEXT_SLICE_WITHIN_MS = 5_000;
 export const SLICES_AT_ONCE = 2;
 /**
  * The same while Close answers slowly: of several lists, since each has a limit of its own, and of the
- * longest list others that go on while one ends.
+ * longest, which stands first in its stream, others that go on while one ends.
  */
 export const SLOW_SLICES_AT_ONCE = 4;
 /** Close itself answers in 100 to 300 ms. */
@@ -38,8 +38,6 @@ export class SliceBox {
   private readonly done = new Set<SliceRef>();
   private readonly failures: SliceFailure[] = [];
   private readonly progress = new Map<string, StreamProgress>();
-  /** Pages so far, by list. */
-  private readonly pagesOf = new Map<string, number>();
   private readonly reading = new Map<SliceRef, Omit<SliceReading, 'slice'>>();
   private isSlow = false;
   private wake: () => void = () => undefined;
@@ -61,18 +59,18 @@ export class SliceBox {
     const open = this.refs.filter(
       (ref) => !this.taken.has(ref) && !failed.has(ref.stream) && !this.isCarried(ref),
     );
-    const [next] = open.toSorted((a, b) => this.worthOf(b) - this.worthOf(a));
+    const [next] = open.toSorted((a, b) => this.rankOf(a) - this.rankOf(b));
     if (next === undefined) return undefined;
     this.taken.add(next);
     this.running.add(next);
     return next;
   }
 
-  /** One slice of each list comes first; what is left goes to the list that has proved the longest. */
-  private worthOf(ref: SliceRef): number {
+  /** One slice of each list comes first; what is left is for the lists that stand first. */
+  private rankOf(ref: SliceRef): number {
     const list = listOf(ref);
     const isRead = [...this.running].some((running) => listOf(running) === list);
-    return isRead ? (this.pagesOf.get(list) ?? 0) : Number.MAX_VALUE;
+    return isRead ? 1 + this.refs.findIndex((other) => listOf(other) === list) : 0;
   }
 
   /** Whether pages of another stream bring its records, and close its slice, if it only waits. */
@@ -112,7 +110,6 @@ export class SliceBox {
 
   addPage(ref: SliceRef, page: Page, counts: PageCounts): void {
     const { stream } = ref;
-    this.pagesOf.set(listOf(ref), (this.pagesOf.get(listOf(ref)) ?? 0) + 1);
     const last = this.reading.get(ref);
     this.reading.set(ref, {
       page: (last?.page ?? 0) + 1,
