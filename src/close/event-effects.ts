@@ -4,6 +4,7 @@ import { isJsonRecord, type JsonRecord } from '../core/record.js';
 import { isAbsent, isRefused } from './absent.js';
 import { readItem } from './fan-out-pages.js';
 import { clockOf, fetchListPage, fieldText, type CloseList } from './list-page.js';
+import { holdsWhatIsTold, searchedByIds } from './searched.js';
 import { itemPath, type ClosePart, type CloseStream, type ItemPath } from './stream-part.js';
 
 /** A part of a stream that events tell of. */
@@ -12,8 +13,8 @@ interface Target {
   readonly part: ClosePart;
 }
 
-/** Ids of records to read, each with the path of one such record. */
-type Wanted = Map<string, ItemPath | null>;
+/** Ids of records to read, each with the path of one such record and the events that named it. */
+type Wanted = Map<string, { readonly item: ItemPath | null; readonly events: JsonRecord[] }>;
 
 export interface EventEffectsOptions {
   readonly streams: readonly CloseStream[];
@@ -31,6 +32,9 @@ export interface EventEffectsOptions {
 
 /** Records asked for in one `id__in`: as many as make a page elsewhere. */
 const BATCH = 100;
+/** Others beside the proof from which on a search saves requests. */
+const SEARCH_MIN = 2;
+const NOTHING_READ = { records: [], requests: 0 };
 
 /**
  * Close's object and event clocks lie at most 0.42 s apart, and repeated updates are folded into one
@@ -79,8 +83,10 @@ export class EventEffects {
     const wanted = new Map<Target, Wanted>();
     const lists = new Set<string>();
     const events = await this.untold(page, overlapEnd);
-    const want = (target: Target, key: string, item: ItemPath | null): void => {
-      wanted.set(target, (wanted.get(target) ?? new Map<string, ItemPath | null>()).set(key, item));
+    const want = (target: Target, key: string, item: ItemPath | null, event: JsonRecord): void => {
+      const ofTarget: Wanted = wanted.get(target) ?? new Map<string, never>();
+      const named = ofTarget.get(key)?.events ?? [];
+      wanted.set(target, ofTarget.set(key, { item, events: [...named, event] }));
     };
     for (const event of events) {
       const key = event['object_id'];
@@ -89,7 +95,7 @@ export class EventEffects {
       for (const [target, field] of ofType(this.holders, type)) {
         const holder = holderIn(event, field);
         const [item = null] = Object.values(target.part.follows?.types ?? {});
-        if (holder !== undefined) want(target, holder, item);
+        if (holder !== undefined) want(target, holder, item, event);
       }
       for (const [target, item] of ofType(this.targets, type)) {
         const { stream, part } = target;
@@ -99,7 +105,7 @@ export class EventEffects {
         } else if (part.follows?.by === 'list') {
           lists.add(`${stream.name}.${part.name}`);
         } else if (part.follows?.by === 'id' || !hasMovedClock(event, stream, this.options.log)) {
-          want(target, key, item);
+          want(target, key, item, event);
         }
       }
     }
@@ -156,14 +162,38 @@ export class EventEffects {
       records.push(...batch.records);
       requests += batch.requests;
     }
+    const searched = await this.readSearched(target, wanted);
+    records.push(...searched.records);
+    requests += searched.requests;
     const found = new Set(records.map((record) => fieldText(record, 'id')));
-    for (const [id, path] of wanted) {
+    for (const [id, { item: path }] of wanted) {
       if (path === null || found.has(id)) continue;
       const item = await readItem(this.options.log, itemPath(path, id));
       records.push(...item.records);
       requests += item.requests;
     }
     return { records, requests };
+  }
+
+  /**
+   * Of records that hold copies: the one that changed last by its id, as the proof of the search, and
+   * the others by that. What the index had not heard of yet is read by its id, too.
+   */
+  private async readSearched({ part }: Target, wanted: Wanted) {
+    const objectType = part.follows?.searchedAs;
+    const [first, ...others] = [...wanted];
+    const path = first?.[1].item;
+    if (objectType === undefined || !path || others.length < SEARCH_MIN) return NOTHING_READ;
+    const { log } = this.options;
+    const proof = await readItem(log, itemPath(path, first[0]));
+    const [record] = proof.records;
+    if (record === undefined) return proof;
+    const ids = others.slice(0, BATCH).map(([id]) => id);
+    const { records, requests } = await searchedByIds(log, objectType, record, ids);
+    const fresh = records.filter((one) =>
+      wanted.get(fieldText(one, 'id'))?.events.every((event) => holdsWhatIsTold(one, event)),
+    );
+    return { records: [record, ...fresh], requests: proof.requests + requests };
   }
 
   /** Many records in one request; none when Close ignores or refuses `id__in`: then one by one. */

@@ -98,6 +98,8 @@ export interface Followed {
   readonly holds?: Readonly<Record<string, string>>;
   /** A list that takes `id__in`: many records in one request. */
   readonly batch?: { readonly path: ClosePath; readonly params?: QueryParams };
+  /** Where no list does: what Advanced Filtering calls such a record. */
+  readonly searchedAs?: string;
 }
 
 export function itemPath(template: ItemPath, id: string): ClosePath {

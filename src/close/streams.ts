@@ -55,6 +55,7 @@ export const CLOSE_STREAMS: readonly CloseStream[] = [
           types: { lead: '/lead/:id/' },
           // No edit of these moves its lead's clock.
           holds: { opportunity: 'lead_id', 'task.*': 'lead_id' },
+          searchedAs: 'lead',
         },
       },
     ],

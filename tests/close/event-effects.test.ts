@@ -255,3 +255,80 @@ describe('what a record holds of others', () => {
     expect(paths).toEqual([]);
   });
 });
+
+describe('many holders', () => {
+  const names = ['a', 'b', 'c', 'd'];
+  const edited = names.map((name, index) => {
+    const clock = stamp(index);
+    return event(index, {
+      ...{ object_type: 'opportunity', object_id: `oppo_${name}`, action: 'updated' },
+      ...{ changed_fields: ['date_updated'], lead_id: `lead_${name}` },
+      data: { id: `oppo_${name}`, date_updated: clock },
+    });
+  });
+  const lead = (name: string): JsonRecord => {
+    const opportunities = [{ id: `oppo_${name}`, date_updated: stamp(names.indexOf(name)) }];
+    return { id: `lead_${name}`, name, 'custom.cf_1': name, opportunities };
+  };
+  const whole = (name: string): JsonRecord => ({ ...lead(name), custom: { Kind: name } });
+
+  /** By its path a lead is whole; `found` is what the search has of one. */
+  async function read(found: (name: string) => JsonRecord | 'CLOSE_BAD_REQUEST') {
+    const { effects, paths, asked } = await effectsOf(edited, ({ path }) => {
+      if (path !== '/data/search/') return whole(path.split('/').at(-2)?.slice(-1) ?? '');
+      const rows = names.toReversed().map(found);
+      if (rows.includes('CLOSE_BAD_REQUEST')) return 'CLOSE_BAD_REQUEST';
+      return { data: rows as JsonRecord[], cursor: null };
+    });
+    const { records = [] } = effects.find(({ stream }) => stream === 'leads') ?? {};
+    const search = asked.find(({ path }) => path === '/data/search/')?.params;
+    return { ids: records.map(({ id }) => id).sort(), paths, search, records };
+  }
+
+  const all = names.map((name) => `lead_${name}`);
+  const without = (row: JsonRecord, field: string): JsonRecord =>
+    Object.fromEntries(Object.entries(row).filter(([name]) => name !== field));
+  const asSearched = (name: string): JsonRecord => ({ __object_type: 'lead', ...lead(name) });
+
+  test('one is read by its id, as the proof of the search that gives the others', async () => {
+    const { ids, paths, search, records } = await read(asSearched);
+    expect([ids, paths]).toEqual([all, ['/lead/lead_d/', '/data/search/']]);
+    expect(records.find(({ id }) => id === 'lead_a')).toEqual(lead('a'));
+    expect(search).toMatchObject({
+      query: {
+        queries: [
+          { type: 'object_type', object_type: 'lead' },
+          {
+            type: 'or',
+            queries: ['d', 'c', 'b', 'a'].map((name) => ({ type: 'id', value: `lead_${name}` })),
+          },
+        ],
+      },
+      _fields: { lead: ['id', 'name', 'opportunities', 'custom'] },
+    });
+  });
+
+  test.each([
+    ['lacks a field', (row: JsonRecord) => without(row, 'name')],
+    ['has another value', (row: JsonRecord) => ({ ...row, name: 'x' })],
+    ['lacks the custom values', (row: JsonRecord) => without(row, 'custom.cf_1')],
+  ])('where the search %s, all are read by their ids', async (_what, change) => {
+    const { ids, paths } = await read((name) => change(asSearched(name)));
+    expect(ids).toEqual(all);
+    expect(paths.sort()).toEqual(['/data/search/', ...all.map((id) => `/lead/${id}/`)]);
+  });
+
+  test('what the index has not heard of is read by its id', async () => {
+    const { ids, paths } = await read((name) =>
+      name === 'b'
+        ? { ...asSearched('b'), opportunities: [{ id: 'oppo_b', date_updated: stamp(-9) }] }
+        : asSearched(name),
+    );
+    expect([ids, paths.sort()]).toEqual([all, ['/data/search/', '/lead/lead_b/', '/lead/lead_d/']]);
+  });
+
+  test('where the search is refused, all are read by their ids', async () => {
+    const { ids, paths } = await read(() => 'CLOSE_BAD_REQUEST');
+    expect([ids, paths.length]).toEqual([all, 5]);
+  });
+});
