@@ -1,6 +1,6 @@
 import pg from 'pg';
 import { parseInstant, type Instant } from '../core/instant.js';
-import { databaseError } from './sqlstate.js';
+import { databaseError, sqlstateOf } from './sqlstate.js';
 
 /**
  * The pool of connections to the warehouse. Every session is in UTC, has bounded statements and
@@ -100,9 +100,14 @@ export async function inTransaction<T>(
 /** Quotes a name for SQL; the only way a name gets into a statement. */
 export const quote = pg.escapeIdentifier;
 
+/** SQLSTATEs of a statement that was prepared and is not there, and of one that is there already. */
+const NAME_LOST = ['26000', '42P05'];
+/** Pools behind a pooler that gives each transaction another connection: names are lost there. */
+const withoutNames = new WeakSet<pg.Pool>();
+
 /**
  * One query outside a transaction, with errors from our catalogue. With a `name` each connection plans
- * it once.
+ * it once, wherever connections are our own.
  */
 export async function query<Row extends pg.QueryResultRow>(
   pool: pg.Pool,
@@ -111,9 +116,13 @@ export async function query<Row extends pg.QueryResultRow>(
   name?: string,
 ): Promise<Row[]> {
   try {
-    const config = { text, values: [...values], ...(name !== undefined && { name }) };
-    return (await pool.query<Row>(config)).rows;
+    const isNamed = name !== undefined && !withoutNames.has(pool);
+    return (await pool.query<Row>({ text, values: [...values], ...(isNamed && { name }) })).rows;
   } catch (error) {
+    if (name !== undefined && NAME_LOST.includes(sqlstateOf(error))) {
+      withoutNames.add(pool);
+      return query(pool, text, values);
+    }
     throw databaseError(error);
   }
 }
