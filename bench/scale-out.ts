@@ -1,12 +1,13 @@
 /**
- * Figure 6: four connections and one, two, four workers, which share this machine with PostgreSQL,
- * Temporal and the sandbox: how much faster more of them are, how busy the cores are with it, and
- * whether they wait for each other's locks.
+ * Figure 6: four connections and one, two, four workers, then one connection whose worker reads one,
+ * two, four slices at once. They share this machine with PostgreSQL, Temporal and the sandbox: how much
+ * faster more of them are, how busy the cores are with it, and whether they wait for each other's locks.
  *
  *   npm run bench -- scale-out [--quick] [--repetitions N]
  */
 import { readFileSync } from 'node:fs';
 import { cpus } from 'node:os';
+import { fileURLToPath } from 'node:url';
 import type { Sandbox } from '../src/sandbox/sandbox.js';
 import { BenchConnection, environment, startBenchWorker } from './support/connection.js';
 import { benchOptions, median, publish, type Figure } from './support/figures.js';
@@ -15,6 +16,8 @@ import { withStack, type Stack } from './support/stack.js';
 
 const CONNECTIONS = 4;
 const WORKERS = [1, 2, 4];
+const SLICES = [1, 2, 4];
+const SLICES_WORKER = fileURLToPath(new URL('support/slices-worker.ts', import.meta.url));
 const LOCK_WAIT_MS = 100;
 
 const options = benchOptions();
@@ -23,7 +26,10 @@ const size = options.isQuick
   : { leads: 400, activities: 8_000 };
 
 interface Run {
+  readonly connections: number;
   readonly workers: number;
+  /** Null: as many as the worker thinks right. */
+  readonly slicesAtOnce: number | null;
   readonly perSecond: number;
   /** How many of the cores were busy, with whatever. */
   readonly coresBusy: number;
@@ -31,9 +37,11 @@ interface Run {
 
 let runs = 0;
 
-async function run(stack: Stack, sandbox: Sandbox, workers: number): Promise<Run> {
+type Size = Pick<Run, 'connections' | 'workers' | 'slicesAtOnce'>;
+
+async function run(stack: Stack, sandbox: Sandbox, size: Size): Promise<Run> {
   runs += 1;
-  const names = Array.from({ length: CONNECTIONS }, (_, n) => `run_${runs}_${n}`);
+  const names = Array.from({ length: size.connections }, (_, n) => `run_${runs}_${n}`);
   const database = await stack.database();
   // As many organizations: each connection has a key of its own.
   const keys = names.map((name) => [`CLOSE_API_KEY_${name.toUpperCase()}`, `api_${name}`]);
@@ -42,7 +50,9 @@ async function run(stack: Stack, sandbox: Sandbox, workers: number): Promise<Run
     ...(Object.fromEntries(keys) as Record<string, string>),
   };
   const started = [];
-  for (let n = 0; n < workers; n += 1) started.push(await startBenchWorker(env));
+  const slices = size.slicesAtOnce;
+  const args = slices === null ? undefined : ['--import', 'tsx', SLICES_WORKER, String(slices)];
+  for (let n = 0; n < size.workers; n += 1) started.push(await startBenchWorker(env, args));
   const before = { ms: performance.now(), busy: busySeconds() };
   const connections = await Promise.all(
     names.map((name) =>
@@ -58,7 +68,7 @@ async function run(stack: Stack, sandbox: Sandbox, workers: number): Promise<Run
   for (const worker of started) await worker.stop();
   await database.drop();
   const records = syncs.reduce((sum, { result }) => sum + result.records, 0);
-  return { workers, perSecond: records / seconds, coresBusy };
+  return { ...size, perSecond: records / seconds, coresBusy };
 }
 
 function busySeconds(): number {
@@ -66,15 +76,41 @@ function busySeconds(): number {
   return totalMs / 1000;
 }
 
+/** Each beside the first: once the cores are busy, more can only take from each other. */
+function figuresOf(names: readonly string[], groups: readonly (readonly Run[])[]): Figure[] {
+  const rates = groups.map((runsOf) => median(runsOf.map(({ perSecond }) => perSecond)));
+  const [first = NaN] = rates;
+  return rates.map((ours, index): Figure => {
+    const busy = median((groups[index] ?? []).map(({ coresBusy }) => coresBusy)).toFixed(1);
+    return {
+      measure: `${names[index]}: records/s (${busy} of ${cpus().length} cores busy)`,
+      ...{ peer: null, ours, limit: null, ratio: ours / first },
+      target: index === 0 ? '' : '≥ 0.8 × the first, the cores being busy',
+      isMet: index === 0 || ours >= 0.8 * first,
+    };
+  });
+}
+
+function countsOf(texts: readonly string[]): readonly [string, number][] {
+  const counts = new Map<string, number>();
+  for (const text of texts) counts.set(text, (counts.get(text) ?? 0) + 1);
+  return [...counts].sort(([, a], [, b]) => b - a);
+}
+
 /** PostgreSQL writes a line when somebody has waited for a lock for so long. */
-async function logLockWaits(stack: Stack): Promise<() => number> {
+async function logLockWaits(stack: Stack): Promise<() => readonly string[]> {
   const database = await stack.database();
   const { pool } = database;
   await pool.query('ALTER SYSTEM SET log_lock_waits = on');
   await pool.query(`ALTER SYSTEM SET deadlock_timeout = '${LOCK_WAIT_MS}ms'`);
   await pool.query('SELECT pg_reload_conf()');
   await database.drop();
-  return () => readFileSync(stack.postgresLog, 'utf8').split('still waiting for').length - 1;
+  return () => {
+    const lines = readFileSync(stack.postgresLog, 'utf8').matchAll(
+      /still waiting for (\w+ on \w+)[^\n]*(?:\n(?:.*DETAIL|.*CONTEXT)[^\n]*)*(?:\n.*STATEMENT:\s+([^\n]*))?/g,
+    );
+    return [...lines].map(([, lock = '', statement = '']) => `${lock}: ${statement.slice(0, 60)}`);
+  };
 }
 
 await withStack(async (stack) => {
@@ -82,27 +118,33 @@ await withStack(async (stack) => {
   const sandbox = await benchSandbox(size);
   const all: Run[] = [];
   for (let repetition = 0; repetition < options.repetitions; repetition += 1) {
-    for (const workers of WORKERS) all.push(await run(stack, sandbox, workers));
+    for (const workers of WORKERS) {
+      const size = { connections: CONNECTIONS, workers, slicesAtOnce: null };
+      all.push(await run(stack, sandbox, size));
+    }
+    for (const slicesAtOnce of SLICES) {
+      all.push(await run(stack, sandbox, { connections: 1, workers: 1, slicesAtOnce }));
+    }
   }
   await sandbox.stop();
-  const of = (workers: number): readonly Run[] => all.filter((each) => each.workers === workers);
-  const rate = (workers: number): number => median(of(workers).map(({ perSecond }) => perSecond));
-  const cores = cpus().length;
-  const figures = WORKERS.map((workers): Figure => {
-    const ours = rate(workers);
-    const busy = median(of(workers).map(({ coresBusy }) => coresBusy));
-    // Once the cores are busy, more workers can only take from each other.
-    const isMet = workers === 1 || ours >= 0.8 * rate(1);
-    return {
-      measure: `${CONNECTIONS} connections, ${workers} workers: records/s (${busy.toFixed(1)} of ${cores} cores busy)`,
-      ...{ peer: null, ours, limit: null, ratio: ours / rate(1) },
-      ...{ target: workers === 1 ? '' : '≥ 0.8 × one worker, the cores being busy', isMet },
-    };
-  });
-  const waits = lockWaits();
+  const figures = [
+    ...figuresOf(
+      WORKERS.map((workers) => `${CONNECTIONS} connections, ${workers} workers`),
+      WORKERS.map((workers) =>
+        all.filter((each) => each.slicesAtOnce === null && each.workers === workers),
+      ),
+    ),
+    ...figuresOf(
+      SLICES.map((slices) => `1 connection, ${slices} slices at once`),
+      SLICES.map((slices) => all.filter(({ slicesAtOnce }) => slicesAtOnce === slices)),
+    ),
+  ];
+  const waited = lockWaits();
+  const waits = waited.length;
   figures.push({
     measure: `waits for a lock of over ${LOCK_WAIT_MS} ms, in ${all.length} runs`,
     ...{ peer: null, ours: waits, limit: 0, ratio: null, target: '0', isMet: waits === 0 },
   });
-  publish('scale-out', options, figures, all);
+  publish('scale-out', options, figures, { all, waited });
+  for (const [lock, count] of countsOf(waited)) console.log(`  waited for: ${count} × ${lock}`);
 });

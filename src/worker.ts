@@ -41,6 +41,8 @@ export interface WorkerOptions {
   readonly log: Logger;
   /** A seam for the fault tests, which kill the process at a named point. */
   readonly probe?: Probe;
+  /** For benchmarks: see ActivityDeps. */
+  readonly slicesAtOnce?: number;
 }
 
 export interface RunningWorker {
@@ -163,6 +165,7 @@ function createDeps(options: WorkerOptions, pool: pg.Pool): ActivityDeps {
     now: () => instantFromMillis(Date.now()),
     nowMs: () => Date.now(),
     probe: options.probe ?? (() => undefined),
+    slicesAtOnce: options.slicesAtOnce,
   };
 }
 

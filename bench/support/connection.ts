@@ -36,9 +36,12 @@ export function environment(
   };
 }
 
-/** Resolves when the worker polls. */
-export async function startBenchWorker(env: NodeJS.ProcessEnv): Promise<BenchWorker> {
-  const { child, finished } = startProgram(process.execPath, [BIN, 'worker'], { env });
+/** Resolves when the worker polls. `args`: of another program than the worker that is deployed. */
+export async function startBenchWorker(
+  env: NodeJS.ProcessEnv,
+  args: readonly string[] = [BIN, 'worker'],
+): Promise<BenchWorker> {
+  const { child, finished } = startProgram(process.execPath, args, { env });
   const memory = watchMemory([child.pid ?? 0]);
   const isUp = new Promise<void>((resolve) => {
     child.stderr?.on('data', (text: string) => {

@@ -25,6 +25,8 @@ export interface ActivityDeps {
   readonly now: () => Instant;
   readonly nowMs: () => number;
   readonly probe: Probe;
+  /** Slices of one activity at a time; absent = as many as slice-box.ts thinks right. */
+  readonly slicesAtOnce?: number | undefined;
 }
 
 export function streamOf(deps: Pick<ActivityDeps, 'streams'>, name: string): SourceStream {

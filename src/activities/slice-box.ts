@@ -46,14 +46,15 @@ export class SliceBox {
 
   constructor(
     private readonly refs: readonly SliceRef[],
-    private readonly deps: Pick<ActivityDeps, 'streams' | 'nowMs'>,
+    private readonly deps: Pick<ActivityDeps, 'streams' | 'nowMs' | 'slicesAtOnce'>,
   ) {
     this.startedMs = deps.nowMs();
   }
 
   /** The next slice to begin with; undefined when none is to be begun now. */
   take(): SliceRef | undefined {
-    const slicesMax = this.isSlow ? SLOW_SLICES_AT_ONCE : SLICES_AT_ONCE;
+    const usual = this.isSlow ? SLOW_SLICES_AT_ONCE : SLICES_AT_ONCE;
+    const slicesMax = this.deps.slicesAtOnce ?? usual;
     if (this.running.size >= slicesMax || this.isEnding()) return undefined;
     const failed = new Set(this.failures.map(({ ref }) => ref.stream));
     const open = this.refs.filter(
