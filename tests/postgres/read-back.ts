@@ -42,7 +42,8 @@ export async function readBack(
       GROUP BY t.path, t.table_name, t.levels ORDER BY t.levels`,
     [schema, stream],
   );
-  for (const { path, name, levels, columns } of tables as unknown as StoredTable[]) {
+  const filled = await filledOf(warehouse, tables as unknown as StoredTable[]);
+  for (const { path, name, levels, columns } of filled) {
     const key = levels === 0 ? 'id' : catalog.layout.parentKeyColumn('id');
     const positions = Array.from({ length: levels }, (_, level) => `_sdc_level_${level}_id`);
     const own = [key, '_sdc_sequence', ...positions].map((column) => `${quote(column)}::text`);
@@ -62,6 +63,18 @@ export async function readBack(
     }
   }
   return new Map([...versions].map(([id, bySequence]) => [id, [...bySequence.values()]]));
+}
+
+/** Most tables of a small warehouse are empty, and asking wide ones for their rows costs time. */
+async function filledOf(
+  { rows, schema }: Pick<Warehouse, 'rows' | 'schema'>,
+  tables: readonly StoredTable[],
+): Promise<readonly StoredTable[]> {
+  if (tables.length === 0) return [];
+  const looks = tables.map(({ name }) => `EXISTS (SELECT FROM ${quote(schema)}.${quote(name)})`);
+  const [row] = await rows(`SELECT array[${looks.join(', ')}] AS filled`);
+  const filled = row?.['filled'] as readonly boolean[];
+  return tables.filter((_, index) => filled[index]);
 }
 
 /** The leaves of one row, by what it says of itself: the path of its table and of its columns. */
