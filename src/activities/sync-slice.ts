@@ -14,8 +14,6 @@ import { readAhead } from './read-ahead.js';
 import { reconcilePages } from './reconcile.js';
 import { parkedBy, SliceBox, type SliceFailure } from './slice-box.js';
 
-/** Pages fetched ahead at most: two hide a latency of three times the load. */
-const READ_AHEAD_PAGES_MAX = 2;
 const HEARTBEAT_MS = 5_000;
 /** Tries after which a stream that fails alone holds up the others no longer: 14 s of waiting. */
 const PATIENT_ATTEMPTS = 4;
@@ -94,7 +92,7 @@ async function syncSlice(ref: SliceRef, box: SliceBox, deps: ActivityDeps): Prom
 
 /** Whether the slice is complete; false when the time box ended first. */
 async function syncPages(ref: SliceRef, box: SliceBox, deps: ActivityDeps): Promise<boolean> {
-  const { pool, nowMs, probe } = deps;
+  const { pool, probe } = deps;
   const { cancellationSignal, heartbeat } = activityContext();
   const checkpoint = await readCheckpoint(pool, ref);
   if (checkpoint === undefined) throw new ClosehaulError('SLICE_UNKNOWN', { stream: ref.stream });
@@ -112,12 +110,10 @@ async function syncPages(ref: SliceRef, box: SliceBox, deps: ActivityDeps): Prom
     : source.fetchPages(slice, position, cancellationSignal, selection.streams, (versions) =>
         storedVersions(pool, catalog, streamOf(deps, ref.stream), versions),
       );
-  const pagesMax = isCensus ? 0 : READ_AHEAD_PAGES_MAX;
-  const pages = readAhead(received(box.within(fetched), deps.now), { pagesMax, nowMs });
+  const pages = ready(received(box.within(fetched), deps.now), context);
   let { version } = checkpoint;
-  // A page is de-nested while PostgreSQL takes the one before it.
-  const batches = readAhead(ready(pages, context), { pagesMax: Math.min(1, pagesMax), nowMs });
-  for await (const { page, batch } of batches) {
+  // A census asks the database what its last page left to settle.
+  for await (const { page, batch } of isCensus ? pages : readAhead(pages)) {
     const counts = await loadPage({ ...batch, version }, { pool, catalog, probe });
     await probe('page-committed', ref);
 
