@@ -134,12 +134,11 @@ await withStack(async (stack) => {
     return more > 0 ? [`${name}: ${more}`] : [];
   });
   // Apart from what is measured, since to explain takes time.
-  const { length } = explainedIn(stack.postgresLog, 0);
-  await explainAll(stack.adminUrl);
+  await explainAll(stack);
   await delay(REST_MS);
   change(sandbox, options.repetitions);
   await costOf(sandbox, replica);
-  const { statements } = explainedIn(stack.postgresLog, length);
+  const statements = explainedIn(stack.postgresLog);
   const large = [...scansAfter.keys()].map((name) => name.split('.')[1]);
   const whole = statements.filter(({ reads }) =>
     large.some((table) => reads.includes(`Seq Scan ${table}`)),

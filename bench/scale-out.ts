@@ -99,12 +99,7 @@ function countsOf(texts: readonly string[]): readonly [string, number][] {
 
 /** PostgreSQL writes a line when somebody has waited for a lock for so long. */
 async function logLockWaits(stack: Stack): Promise<() => readonly string[]> {
-  const database = await stack.database();
-  const { pool } = database;
-  await pool.query('ALTER SYSTEM SET log_lock_waits = on');
-  await pool.query(`ALTER SYSTEM SET deadlock_timeout = '${LOCK_WAIT_MS}ms'`);
-  await pool.query('SELECT pg_reload_conf()');
-  await database.drop();
+  await stack.setServer({ log_lock_waits: 'on', deadlock_timeout: `${LOCK_WAIT_MS}ms` });
   return () => {
     const lines = readFileSync(stack.postgresLog, 'utf8').matchAll(
       /still waiting for (\w+ on \w+)[^\n]*(?:\n(?:.*DETAIL|.*CONTEXT)[^\n]*)*(?:\n.*STATEMENT:\s+([^\n]*))?/g,

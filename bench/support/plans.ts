@@ -1,6 +1,6 @@
 /** How PostgreSQL read its tables: what EXPLAIN says of each statement, by its own `auto_explain`. */
 import { readFileSync } from 'node:fs';
-import pg from 'pg';
+import type { Stack } from './stack.js';
 
 export interface ExplainedStatement {
   readonly statement: string;
@@ -9,38 +9,28 @@ export interface ExplainedStatement {
 }
 
 /** From now on the plans of all statements of new sessions are in the server's log, without their values. */
-export async function explainAll(adminUrl: string): Promise<void> {
-  const client = new pg.Client({ connectionString: adminUrl });
-  await client.connect();
-  const settings = {
+export function explainAll(stack: Pick<Stack, 'setServer'>): Promise<void> {
+  return stack.setServer({
     session_preload_libraries: 'auto_explain',
     'auto_explain.log_min_duration': '0',
     'auto_explain.log_format': 'json',
     'auto_explain.log_parameter_max_length': '0',
-  };
-  for (const [name, value] of Object.entries(settings)) {
-    await client.query(`ALTER SYSTEM SET ${name} = '${value}'`);
-  }
-  await client.query('SELECT pg_reload_conf()');
-  await client.end();
+  });
 }
 
-/** What was explained since the log had so many characters; each kind of statement once. */
-export function explainedIn(
-  logFile: string,
-  fromCharacter: number,
-): { readonly statements: readonly ExplainedStatement[]; readonly length: number } {
+/** What was explained; each kind of statement once. */
+export function explainedIn(logFile: string): readonly ExplainedStatement[] {
   const log = readFileSync(logFile, 'utf8');
   const statements = new Map<string, ExplainedStatement>();
   // Lines that go on begin with a tab.
-  for (const [, json = ''] of log.slice(fromCharacter).matchAll(/ plan:\n((?:\t.*\n)+)/g)) {
+  for (const [, json = ''] of log.matchAll(/ plan:\n((?:\t.*\n)+)/g)) {
     const { 'Query Text': text, Plan: plan } = JSON.parse(json) as Explained;
     const reads = readsOf(plan);
     if (reads.length === 0) continue;
     const statement = text.replace(/\s+/g, ' ');
     statements.set(`${statement} ${reads.join()}`, { statement, reads });
   }
-  return { statements: [...statements.values()], length: log.length };
+  return [...statements.values()];
 }
 
 interface Explained {

@@ -9,10 +9,11 @@ import { removeHome, temporalCliPath, temporaryHome } from '../../tests/support/
 
 export interface Stack {
   readonly folder: string;
-  readonly adminUrl: string;
   readonly postgresLog: string;
   readonly temporalAddress: string;
   readonly client: Client;
+  /** Changes settings of the whole server; sessions that are there take up what they can. */
+  setServer(settings: Readonly<Record<string, string>>): Promise<void>;
   /** A new, empty database. */
   database(): Promise<Database>;
   close(): Promise<void>;
@@ -46,7 +47,13 @@ async function startStack(): Promise<Stack> {
   let databases = 0;
   return {
     folder,
-    adminUrl: postgres.adminUrl,
+    setServer: (settings) =>
+      withAdmin(postgres.adminUrl, async (admin) => {
+        for (const [name, value] of Object.entries(settings)) {
+          await admin.query(`ALTER SYSTEM SET ${name} = '${value}'`);
+        }
+        await admin.query('SELECT pg_reload_conf()');
+      }),
     postgresLog: postgres.logFile,
     temporalAddress: temporal.address,
     client: new Client({ connection }),
@@ -72,7 +79,13 @@ async function startStack(): Promise<Stack> {
 
 async function dropDatabase(adminUrl: string, name: string, pool: pg.Pool): Promise<void> {
   await pool.end();
-  const admin = createPool({ url: adminUrl, sizeMax: 1, applicationName: 'closehaul bench' });
-  await admin.query(`DROP DATABASE "${name}" WITH (FORCE)`);
+  await withAdmin(adminUrl, async (admin) => {
+    await admin.query(`DROP DATABASE "${name}" WITH (FORCE)`);
+  });
+}
+
+async function withAdmin(url: string, work: (admin: pg.Pool) => Promise<void>): Promise<void> {
+  const admin = createPool({ url, sizeMax: 1, applicationName: 'closehaul bench' });
+  await work(admin);
   await admin.end();
 }
