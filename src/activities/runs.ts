@@ -69,10 +69,8 @@ export async function endRun(input: EndRunInput, deps: ActivityDeps): Promise<Ru
   const gap = await takeGap(deps.pool, input.schema, isReconciled ? input.run : null);
   const rereads = await takeRereads(deps.pool, input.schema, isComplete ? input.job : null);
   return {
-    ...{
-      gap,
-      rereads: gap === null ? rereads : [...rereads, ...(await holders(input, gap, deps))],
-    },
+    gap,
+    rereads: gap === null ? rereads : [...rereads, ...(await holders(input, gap, deps))],
     ...(input.kind === 'reconcile' && {
       reconciled: await readReconciliation(deps.pool, input.schema, input.job),
     }),
@@ -95,8 +93,8 @@ async function holders(
   const connection = await readConnection(pool, schema);
   const selected = (await readSelection(pool, schema)).streams;
   const names = streams
-    .filter(({ parts }) => parts.some(({ holdsCopies }) => holdsCopies === true))
-    .flatMap(({ name }) => (selected.has(name) ? [name] : []));
+    .filter(({ name, parts }) => selected.has(name) && parts.some((part) => part.holdsCopies))
+    .map(({ name }) => name);
   if (connection === undefined || names.length === 0) return [];
   return [{ id: `copies-${gap}`, streams: names, from: connection.startDate }];
 }

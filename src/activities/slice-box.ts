@@ -39,6 +39,8 @@ export class SliceBox {
   private readonly failures: SliceFailure[] = [];
   private readonly progress = new Map<string, StreamProgress>();
   private readonly reading = new Map<SliceRef, Omit<SliceReading, 'slice'>>();
+  /** In the order in which they stand. */
+  private readonly lists: readonly string[];
   private isSlow = false;
   private wake: () => void = () => undefined;
   private readonly slow = new Promise<void>((resolve) => (this.wake = resolve));
@@ -49,6 +51,7 @@ export class SliceBox {
     private readonly deps: Pick<ActivityDeps, 'streams' | 'nowMs' | 'slicesAtOnce'>,
   ) {
     this.startedMs = deps.nowMs();
+    this.lists = [...new Set(refs.map(listOf))];
   }
 
   /** The next slice to begin with; undefined when none is to be begun now. */
@@ -60,7 +63,7 @@ export class SliceBox {
     const open = this.refs.filter(
       (ref) => !this.taken.has(ref) && !failed.has(ref.stream) && !this.isCarried(ref),
     );
-    const [next] = open.toSorted((a, b) => this.rankOf(a) - this.rankOf(b));
+    const next = this.firstOf(open);
     if (next === undefined) return undefined;
     this.taken.add(next);
     this.running.add(next);
@@ -68,10 +71,13 @@ export class SliceBox {
   }
 
   /** One slice of each list comes first; what is left is for the lists that stand first. */
-  private rankOf(ref: SliceRef): number {
-    const list = listOf(ref);
-    const isRead = [...this.running].some((running) => listOf(running) === list);
-    return isRead ? 1 + this.refs.findIndex((other) => listOf(other) === list) : 0;
+  private firstOf(open: readonly SliceRef[]): SliceRef | undefined {
+    const read = new Set([...this.running].map(listOf));
+    const unread = open.find((ref) => !read.has(listOf(ref)));
+    if (unread !== undefined) return unread;
+    const left = new Set(open.map(listOf));
+    const list = this.lists.find((name) => left.has(name));
+    return open.find((ref) => listOf(ref) === list);
   }
 
   /** Whether pages of another stream bring its records, and close its slice, if it only waits. */

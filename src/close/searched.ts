@@ -1,6 +1,5 @@
 import { isDeepStrictEqual } from 'node:util';
-import type { JsonRecord, JsonValue } from '../core/record.js';
-import { isJsonRecord } from '../core/record.js';
+import { isJsonRecord, type JsonRecord, type JsonValue } from '../core/record.js';
 import { isAbsent, isRefused } from './absent.js';
 import { clockOf, fieldText, readListPage, type CloseList } from './list-page.js';
 
@@ -17,7 +16,8 @@ export async function searchedByIds(
   ids: readonly string[],
 ): Promise<{ records: readonly JsonRecord[]; requests: number }> {
   const path = '/data/search/';
-  const fields = Object.keys(plain(proof));
+  // Without the custom values, which have two forms.
+  const fields = Object.keys(proof).filter((name) => !/^custom(\.|$)/.test(name));
   const body: JsonRecord = {
     query: {
       type: 'and',
@@ -58,12 +58,6 @@ export function holdsWhatIsTold(record: JsonRecord, event: JsonRecord): boolean 
   const told = clockOf(data, 'date_updated');
   const held = clockOf(copy, 'date_updated');
   return told !== undefined && held !== undefined && held >= told;
-}
-
-/** Without the custom values, which have two forms. */
-function plain(record: JsonRecord): JsonRecord {
-  const fields = Object.entries(record).filter(([name]) => !/^custom(\.|$)/.test(name));
-  return Object.fromEntries(fields);
 }
 
 function inOrderOf(fields: readonly string[], row: JsonRecord): JsonRecord {
