@@ -5,6 +5,7 @@ import type { Page } from '../../src/core/ports.js';
 import type { Slice } from '../../src/core/stream.js';
 import {
   activitySlice,
+  LATER,
   leadSlice,
   MovingList,
   randomOf,
@@ -14,7 +15,6 @@ import {
   type ListOptions,
 } from './moving-list.js';
 
-const LATER = addMillis(START, 400 * 86_400_000);
 const ROWS = rowsEvery(9_000, 300);
 const PAGE_ROWS = 10;
 

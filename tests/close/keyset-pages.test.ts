@@ -3,6 +3,7 @@ import { describe, expect, test } from 'vitest';
 import { addMillis, type Instant } from '../../src/core/instant.js';
 import { fieldText } from '../../src/close/list-page.js';
 import {
+  LATER,
   leadSlice,
   MovingList,
   randomOf,
@@ -12,8 +13,6 @@ import {
   type ListOptions,
 } from './moving-list.js';
 import { codeThrownBy } from './test-client.js';
-
-const LATER = addMillis(START, 400 * 86_400_000);
 
 /** What changes after each answer; each kind is counted, so that a green run means it happened. */
 function trouble(

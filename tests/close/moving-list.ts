@@ -55,6 +55,8 @@ export function randomOf(seed: number): () => number {
 }
 
 export const START = parseInstant('2026-01-01T00:00:00Z') as Instant;
+/** Behind all rows. */
+export const LATER = addMillis(START, 400 * 86_400_000);
 export const END_OF_TIME = parseInstant('9999-12-31') as Instant;
 
 /** Rows whose clocks lie `gapMs` apart, with microseconds, from START on. */

@@ -4,6 +4,7 @@ import { fieldText } from '../../src/close/list-page.js';
 import { addMillis, parseInstant, type Instant } from '../../src/core/instant.js';
 import type { JsonRecord } from '../../src/core/record.js';
 import {
+  LATER,
   activitySlice,
   END_OF_TIME,
   MovingList,
@@ -18,7 +19,6 @@ import { fakeClose } from './fake-close.js';
 import { codeThrownBy } from './test-client.js';
 
 const at = (text: string) => parseInstant(text) as Instant;
-const LATER = addMillis(START, 400 * 86_400_000);
 const orders: readonly Order[] = ['ascending', 'descending', 'shuffled'];
 const distances = [undefined, 'in order', 'backwards'] as const;
 const rowAt = (id: string, text: string): Row => ({ id, created: at(text), updated: at(text) });

@@ -3,7 +3,13 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { SIGNALS } from '../../src/contract.js';
 import type { Sandbox } from '../../src/sandbox/sandbox.js';
 import { canarySightings } from '../support/e2e-canary.js';
-import { isSettled, startConnection, statusOf, untilStatus } from '../support/e2e-connection.js';
+import {
+  isSettled,
+  isSettledSince,
+  startConnection,
+  statusOf,
+  untilStatus,
+} from '../support/e2e-connection.js';
 import {
   closeActivities,
   doubledActivities,
@@ -111,11 +117,7 @@ describe('three workers of two connections', () => {
     expect(blocked.problem).toContain('CLOSE_API_KEY_TWO');
 
     await one.signal(SIGNALS.syncNow);
-    const after = await untilStatus(
-      one,
-      'synced',
-      (status) => isSettled(status) && status.syncsCompleted > before.syncsCompleted,
-    );
+    const after = await untilStatus(one, 'synced', isSettledSince(before));
     expect(after.problem).toBeNull();
     expect((await statusOf(two)).status).toBe('Blocked');
 

@@ -56,6 +56,13 @@ export function isSettled(status: StatusAnswer): boolean {
   return status.status === 'Up to date' && status.syncsCompleted > 0;
 }
 
+/** The same, after one more incremental sync than there were in `before`. */
+export function isSettledSince(
+  before: Pick<StatusAnswer, 'syncsCompleted'>,
+): (status: StatusAnswer) => boolean {
+  return (status) => isSettled(status) && status.syncsCompleted > before.syncsCompleted;
+}
+
 /** Ends the workflow and waits for it and its children to be gone. */
 export async function cancelConnection(client: Client, handle: WorkflowHandle): Promise<void> {
   await handle.cancel();

@@ -5,7 +5,13 @@ import type { Sandbox } from '../../src/sandbox/sandbox.js';
 import type { RunningWorker } from '../../src/worker.js';
 import type { Probe } from '../../src/activities/deps.js';
 import { canarySightings } from '../support/e2e-canary.js';
-import { isSettled, startConnection, statusOf, untilStatus } from '../support/e2e-connection.js';
+import {
+  isSettled,
+  isSettledSince,
+  startConnection,
+  statusOf,
+  untilStatus,
+} from '../support/e2e-connection.js';
 import { closeActivities, loadedActivitiesBefore } from '../support/e2e-older.js';
 import { PageGate } from '../support/page-gate.js';
 import {
@@ -134,11 +140,7 @@ describe('a connection', () => {
     sandbox.setApiKey(null);
     await handle.signal(SIGNALS.resume);
     await handle.signal(SIGNALS.syncNow);
-    const freed = await untilStatus(
-      handle,
-      'synced again',
-      (status) => isSettled(status) && status.syncsCompleted > blocked.syncsCompleted,
-    );
+    const freed = await untilStatus(handle, 'synced again', isSettledSince(blocked));
     expect(freed.problem).toBeNull();
   });
 
@@ -292,7 +294,7 @@ describe('a connection', () => {
     const { lastSync } = await untilStatus(
       handle,
       'synced again',
-      (status) => isSettled(status) && status.syncsCompleted > syncsCompleted,
+      isSettledSince({ syncsCompleted }),
     );
 
     const { rows } = await database.pool.query<{ description: string }>(

@@ -8,7 +8,12 @@ import { SIGNALS } from '../../src/contract.js';
 import { createLog, installRuntime } from '../../src/log.js';
 import type { Sandbox } from '../../src/sandbox/sandbox.js';
 import { startWorker, type RunningWorker } from '../../src/worker.js';
-import { isSettled, startConnection, untilStatus } from '../support/e2e-connection.js';
+import {
+  isSettled,
+  isSettledSince,
+  startConnection,
+  untilStatus,
+} from '../support/e2e-connection.js';
 import {
   testClient,
   testDatabase,
@@ -65,11 +70,7 @@ it('a key that was changed in its file is taken up by resume, with the same work
   writeFileSync(keyFile, `${NEW_KEY}\n`);
   await handle.signal(SIGNALS.resume);
 
-  const freed = await untilStatus(
-    handle,
-    'synced with the new key',
-    (status) => isSettled(status) && status.syncsCompleted > blocked.syncsCompleted,
-  );
+  const freed = await untilStatus(handle, 'synced with the new key', isSettledSince(blocked));
   expect(freed.problem).toBeNull();
   await handle.terminate();
 });
