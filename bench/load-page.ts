@@ -12,7 +12,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type pg from 'pg';
 import { CLOSE_STREAMS } from '../src/close/streams.js';
-import { denest, type Denested } from '../src/core/denest.js';
+import { denest } from '../src/core/denest.js';
 import type { Instant } from '../src/core/instant.js';
 import { LAYOUTS } from '../src/core/layout.js';
 import type { JsonRecord } from '../src/core/record.js';
@@ -22,6 +22,7 @@ import { Catalog } from '../src/postgres/catalog.js';
 import { planCheckpoints, type SliceRef } from '../src/postgres/checkpoints.js';
 import { openConnection, registerStreams } from '../src/postgres/connections.js';
 import { loadPage } from '../src/postgres/load.js';
+import { loadable, type LoadableRecord } from '../src/postgres/loadable.js';
 import { migrate } from '../src/postgres/migrate.js';
 import { createPool, inTransaction } from '../src/postgres/pool.js';
 import { startSandbox } from '../src/sandbox/sandbox.js';
@@ -86,7 +87,7 @@ async function benchPass(
   pool: pg.Pool,
   catalog: Catalog,
   ref: SliceRef,
-  pages: readonly (readonly Denested[])[],
+  pages: readonly (readonly LoadableRecord[])[],
 ): Promise<void> {
   const slice = { stream: ref.stream, part: 'bench', from: FROM, to: TO, bookmarkOnClose: null };
   await inTransaction(pool, (client) => planCheckpoints(client, ref.schema, ref.job, [slice]));
@@ -122,11 +123,11 @@ async function benchPass(
 function denestAll(
   records: readonly JsonRecord[],
   stream: (typeof CLOSE_STREAMS)[number],
-): Denested[] {
+): LoadableRecord[] {
   return records.map((record) => {
     const result = denest(record, stream, LAYOUTS.stitch);
     if ('reject' in result) throw new Error(result.reject.reason);
-    return result;
+    return loadable(result);
   });
 }
 

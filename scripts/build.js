@@ -44,6 +44,8 @@ export async function build() {
   const { code } = await bundleWorkflowCode({
     workflowsPath: join(root, 'dist', 'workflows', 'index.js'),
     payloadConverterPath: join(root, 'dist', 'workflows', 'payload-converter.js'),
+    // Each worker holds the map twice; where a line came from needs no copy of the sources in it.
+    webpackConfigHook: (config) => ({ ...config, devtool: 'inline-nosources-source-map' }),
     logger,
   });
   writeFileSync(join(root, 'dist', 'workflow-bundle.js'), code);

@@ -17,6 +17,7 @@ const DEFINITIONS_AGE_MAX_MS = 24 * HOUR_MS;
  * Gives custom values their labels and types. Definitions are read from Close when a page brings a
  * field that nobody has seen, and once a day, so an incremental sync spends no request on them. A
  * field that the key may not read the definition of is called by its id, from then on and for ever.
+ * Of slices that meet a new field at one time, one reads.
  */
 export async function labelCustomFields(
   records: readonly JsonRecord[],
@@ -27,13 +28,24 @@ export async function labelCustomFields(
   const families = streamOf(deps, ref.stream).customFields;
   if (families === null || records.length === 0) return records;
   const { customFieldsBySchema: cache, pool } = deps;
-  let kept = cache.get(ref.schema) ?? (await readCustomFields(pool, ref.schema));
-  const unknown = unknownCustomFields(records, families, kept.fields);
-  if (unknown.size > 0 || isOld(kept, deps)) {
-    kept = await readDefinitions(unknown, ref, deps, signal);
+  for (;;) {
+    const known = cache.get(ref.schema);
+    // What another slice failed to read is read here.
+    const kept =
+      (await known?.catch(() => undefined)) ?? (await readCustomFields(pool, ref.schema));
+    const unknown = unknownCustomFields(records, families, kept.fields);
+    if (unknown.size === 0 && !isOld(kept, deps)) {
+      if (!cache.has(ref.schema)) cache.set(ref.schema, Promise.resolve(kept));
+      return records.map((record) => foldCustomFields(record, families, kept.fields));
+    }
+    if (cache.get(ref.schema) !== known) continue;
+    const read = readDefinitions(unknown, ref, deps, signal);
+    cache.set(ref.schema, read);
+    await read.catch((error: unknown) => {
+      cache.delete(ref.schema);
+      throw error;
+    });
   }
-  cache.set(ref.schema, kept);
-  return records.map((record) => foldCustomFields(record, families, kept.fields));
 }
 
 function isOld({ readAt }: KeptCustomFields, deps: ActivityDeps): boolean {

@@ -20,8 +20,8 @@ export interface ActivityDeps {
   readonly catalogOf: (schema: string) => Promise<Catalog>;
   /** Forgets what this worker knows of names and custom fields: there are other tables now. */
   readonly forget: () => void;
-  /** Custom fields as far as this worker has seen them; the database keeps them for all. */
-  readonly customFieldsBySchema: Map<string, KeptCustomFields>;
+  /** Custom fields as far as this worker has seen them, or reads them; the database keeps them for all. */
+  readonly customFieldsBySchema: Map<string, Promise<KeptCustomFields>>;
   readonly now: () => Instant;
   readonly nowMs: () => number;
   readonly probe: Probe;

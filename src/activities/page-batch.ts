@@ -6,6 +6,7 @@ import type { JsonRecord } from '../core/record.js';
 import type { Catalog } from '../postgres/catalog.js';
 import type { StoredSelection } from '../postgres/connections.js';
 import type { Batch, EffectBatch, RecordBatch } from '../postgres/load.js';
+import { loadable } from '../postgres/loadable.js';
 import { labelCustomFields } from './custom-fields.js';
 import { streamOf, type ActivityDeps } from './deps.js';
 
@@ -90,7 +91,7 @@ async function denestFor(
   const labelled = await labelCustomFields(records, place, deps, signal);
   const wanted = leaveOut(labelled, selection.leftOut.get(name) ?? [], stream);
   const { denested, rejects } = denestPage(wanted, stream, catalog.layout, records);
-  return { records: denested, rejects };
+  return { records: denested.map(loadable), rejects };
 }
 
 /** Without the operator's fields; key and clocks stay, nothing works without them. */

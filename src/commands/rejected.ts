@@ -15,6 +15,7 @@ import type { Counts, SliceRef } from '../postgres/checkpoints.js';
 import { readConnection, type StoredConnection } from '../postgres/connections.js';
 import { readCustomFields } from '../postgres/custom-fields.js';
 import { loadPage } from '../postgres/load.js';
+import { loadable } from '../postgres/loadable.js';
 import { countRejects, readRejects, type KeptReject } from '../postgres/rejects.js';
 import { beginRun, endRun, type RunRef } from '../postgres/runs.js';
 import { checkOptions } from './connection-options.js';
@@ -139,5 +140,5 @@ async function denestRejects(
     families === null ? record : foldCustomFields(record, families, fields),
   );
   const { denested, rejects: again } = denestPage(folded, stream, catalog.layout, asSent);
-  return { records: denested, rejects: again };
+  return { records: denested.map(loadable), rejects: again };
 }

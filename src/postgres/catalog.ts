@@ -13,6 +13,7 @@ import {
   restore,
   type DefinitionContext,
 } from './definitions.js';
+import { NamesGate } from './names-gate.js';
 import { inTransaction, quote } from './pool.js';
 import { createRejected, REJECTED_TABLE } from './rejects.js';
 import { databaseError } from './sqlstate.js';
@@ -40,6 +41,7 @@ export class Catalog {
   /** How often the tables had been made anew when this was opened. */
   private rebuilds: number | undefined;
   private readonly streams: ReadonlyMap<string, StreamShape>;
+  private readonly gate = new NamesGate();
   readonly layout: Layout;
 
   private constructor(
@@ -152,9 +154,20 @@ export class Catalog {
     };
   }
 
+  /** Runs the transaction of a page, during which nobody in this process changes the names. */
+  holdNames<T>(work: () => Promise<T>): Promise<T> {
+    return this.gate.hold(work);
+  }
+
   /** Changes the names alone; nobody sees the new ones before they are committed. */
   private async change(work: (context: DefinitionContext) => Promise<void>): Promise<void> {
-    this.current = await this.inTransaction(async (client) => {
+    await this.gate.change(async () => {
+      this.current = await this.changed(work);
+    });
+  }
+
+  private changed(work: (context: DefinitionContext) => Promise<void>): Promise<Names> {
+    return this.inTransaction(async (client) => {
       const { schema } = await this.read(client);
       const { fields } = await readCustomFields(client, this.name);
       await work({

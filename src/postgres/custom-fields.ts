@@ -4,7 +4,7 @@ import type { Instant } from '../core/instant.js';
 import type { CustomFieldDefinition } from '../core/ports.js';
 import { inTransaction } from './pool.js';
 import { databaseError } from './sqlstate.js';
-import { takeNames } from './statements.js';
+import { takeFields } from './statements.js';
 
 /** The custom fields of a connection, and when their definitions were read last. */
 export interface KeptCustomFields {
@@ -55,8 +55,8 @@ export async function readCustomFields(
 }
 
 /**
- * Keeps what was read of custom fields, alone with the connection's names: of two workers that meet
- * two fields of one name, the second sees what the first one gave. Says whether anything changed.
+ * Keeps what was read of custom fields, one worker after the other: of two that meet two fields of one
+ * name, the second sees what the first one gave. Says whether anything changed.
  */
 export async function keepCustomFields(
   pool: pg.Pool,
@@ -90,7 +90,7 @@ export async function keepCustomFields(
     return { ...(await readCustomFields(client, schema)), hasChanged: changed.length > 0 };
   };
   try {
-    return await inTransaction(pool, keep, takeNames(schema));
+    return await inTransaction(pool, keep, takeFields(schema));
   } catch (error) {
     throw databaseError(error);
   }

@@ -1,5 +1,5 @@
 import type pg from 'pg';
-import type { Denested, Reject } from '../core/denest.js';
+import type { Reject } from '../core/denest.js';
 import type { Instant } from '../core/instant.js';
 import type { CensusPage, CompletePass, Effect, Settled } from '../core/ports.js';
 import type { Position } from '../core/stream.js';
@@ -15,6 +15,7 @@ import {
   type Fence,
   type SliceRef,
 } from './checkpoints.js';
+import type { LoadableRecord } from './loadable.js';
 import { PageWriter } from './page-writer.js';
 import { inTransaction } from './pool.js';
 import { compare, conclude, keepPresent, settle } from './reconciliations.js';
@@ -59,7 +60,7 @@ export interface Batch extends RecordBatch {
 
 /** Records of one stream, de-nested. */
 export interface RecordBatch {
-  readonly records: readonly Denested[];
+  readonly records: readonly LoadableRecord[];
   readonly rejects: readonly Reject[];
 }
 
@@ -96,7 +97,7 @@ export async function loadPage(batch: Batch, deps: LoadDeps): Promise<Counts> {
       const page = await makeRoomForAll(batch, catalog);
       const write = (client: pg.PoolClient): Promise<Counts> =>
         writePage(client, page, deps, isCareful);
-      return await inTransaction(pool, write, locks);
+      return await catalog.holdNames(() => inTransaction(pool, write, locks));
     } catch (error) {
       if (attempt >= ATTEMPTS_MAX) throw databaseError(error);
       if (error instanceof StaleNames) {
@@ -152,7 +153,7 @@ async function makeRoom(
   } catch (error) {
     if (!isRecordFault(error)) throw error;
   }
-  const records: Denested[] = [];
+  const records: LoadableRecord[] = [];
   const rejects = [...batch.rejects];
   for (const record of batch.records) {
     try {
@@ -284,7 +285,7 @@ function countBuried(told: number, { marked, rows }: { marked: number; rows: num
   return { fetched: told, updated: marked, unchanged: told - marked, rows, ...none };
 }
 
-function refused(record: Denested, stream: string, sqlstate: string): Reject {
+function refused(record: LoadableRecord, stream: string, sqlstate: string): Reject {
   return {
     record: record.record,
     table: stream,

@@ -1,12 +1,12 @@
-import { createHash } from 'node:crypto';
 import type pg from 'pg';
-import type { Denested, Row } from '../core/denest.js';
+import type { Row } from '../core/denest.js';
 import type { Instant } from '../core/instant.js';
 import type { Table } from '../core/schema.js';
 import type { Catalog, Names } from './catalog.js';
 import type { Counts } from './checkpoints.js';
 import { copyIn } from './copy-in.js';
 import type { LoadDeps } from './load.js';
+import type { LoadableRecord } from './loadable.js';
 import { CopyLines, mergeJson, recordStamp } from './row-text.js';
 import { isRecordFault, sqlstateOf } from './sqlstate.js';
 import * as sql from './statements.js';
@@ -29,12 +29,11 @@ export interface PageContext {
 export interface Written {
   readonly counts: Omit<Counts, 'fetched' | 'rejected'>;
   /** Records that PostgreSQL did not take, and what it said; only when written carefully. */
-  readonly refused: readonly { readonly record: Denested; readonly sqlstate: string }[];
+  readonly refused: readonly { readonly record: LoadableRecord; readonly sqlstate: string }[];
 }
 
 interface Candidate {
-  readonly record: Denested;
-  readonly hash: string;
+  readonly record: LoadableRecord;
   /** Position in the page: makes the sequence of the page's records distinct and ordered. */
   readonly ordinal: number;
   /** Whether the table has another version of it, so that it must be merged. */
@@ -58,7 +57,7 @@ export class PageWriter {
   }
 
   /** `isCareful`: by halves inside savepoints, until each record that is refused stands alone. */
-  async write(records: readonly Denested[], isCareful: boolean): Promise<Written> {
+  async write(records: readonly LoadableRecord[], isCareful: boolean): Promise<Written> {
     const [root] = this.tables;
     if (root === undefined || records.length === 0) return { counts: NONE, refused: [] };
     const changed = await this.changed(root, records);
@@ -70,18 +69,23 @@ export class PageWriter {
   }
 
   /** Those that are not in the table in exactly this version. */
-  private async changed(root: Table, records: readonly Denested[]): Promise<readonly Candidate[]> {
+  private async changed(
+    root: Table,
+    records: readonly LoadableRecord[],
+  ): Promise<readonly Candidate[]> {
     const { catalog, names, stream } = this.context;
-    const hashes = records.map(({ content }) => createHash('md5').update(content).digest('hex'));
     const { rows } = await this.client.query<{ index: number; is_same: boolean }>(
       sql.findKnown(catalog.shape(root)),
-      [records.map(({ key }) => key), hashes, names.repairedAt.get(stream) ?? null],
+      [
+        records.map(({ key }) => key),
+        records.map(({ hash }) => hash),
+        names.repairedAt.get(stream) ?? null,
+      ],
     );
     const known = new Map(rows.map(({ index, is_same: isSame }) => [index, isSame]));
     return records.flatMap((record, ordinal) => {
       const isSame = known.get(ordinal);
-      const hash = hashes[ordinal] as string;
-      return isSame === true ? [] : [{ record, hash, ordinal, isKnown: isSame !== undefined }];
+      return isSame === true ? [] : [{ record, ordinal, isKnown: isSame !== undefined }];
     });
   }
 
@@ -160,7 +164,7 @@ export class PageWriter {
     );
     const { rows } = await this.client.query<{ count: number }>(
       sql.deleteVersions(own as sql.TableShape, subtables),
-      [candidates.map(({ record }) => record.key), candidates.map(({ hash }) => hash)],
+      [candidates.map(({ record }) => record.key), candidates.map(({ record }) => record.hash)],
     );
     return rows[0]?.count ?? 0;
   }
@@ -172,8 +176,10 @@ export class PageWriter {
   private async mergeRoots(root: Table, candidates: readonly Candidate[]): Promise<Accepted> {
     if (candidates.length === 0 && !this.context.isFirst) return new Map();
     const { catalog, names, receivedAt, sequence } = this.context;
-    const rows = candidates.map(({ record, ordinal, hash }) =>
-      mergeJson(names.schema, root, record.rows[0] as Row, { key: record.key, ordinal, hash }),
+    const rows = candidates.map(({ record, ordinal }) =>
+      mergeJson(names.schema, root, record.rows[0] as Row, {
+        ...{ key: record.key, ordinal, hash: record.hash },
+      }),
     );
     const merged = await this.client.query<{ ordinal: number; is_new: boolean }>(
       sql.mergeRoots(catalog.shape(root), root.columns),
@@ -200,13 +206,13 @@ export class PageWriter {
       this.tables.map((table) => [table.path, new CopyLines(names.schema, table)]),
     );
     for (const candidate of written) {
-      const { record, ordinal, hash } = candidate;
+      const { record, ordinal } = candidate;
       const own = BigInt(sequence) + BigInt(ordinal);
       const stamp = recordStamp(record.key, [receivedAt, batchedAt, own.toString()]);
       for (const row of record.rows) {
         const isRoot = row.levels.length === 0;
         if (isRoot && !fresh.has(candidate)) continue;
-        byTable.get(row.table)?.add(row, stamp, isRoot ? hash : undefined);
+        byTable.get(row.table)?.add(row, stamp, isRoot ? record.hash : undefined);
       }
     }
     return this.tables.flatMap((table) => {
@@ -226,7 +232,7 @@ function newestOfEach(all: readonly Candidate[]): { candidates: Candidate[]; rep
   let repeated = 0;
   for (const candidate of all) {
     const other = newest.get(candidate.record.key);
-    if (other?.hash === candidate.hash) repeated += 1;
+    if (other?.record.hash === candidate.record.hash) repeated += 1;
     const isOlder = (candidate.record.version ?? '') < (other?.record.version ?? '');
     if (other === undefined || !isOlder) newest.set(candidate.record.key, candidate);
   }
@@ -239,7 +245,7 @@ function oneOfEachVersion(all: readonly Candidate[]): {
   repeated: number;
 } {
   const versions = new Map(
-    all.map((candidate) => [`${candidate.hash} ${candidate.record.key}`, candidate]),
+    all.map((candidate) => [`${candidate.record.hash} ${candidate.record.key}`, candidate]),
   );
   return { candidates: [...versions.values()], repeated: all.length - versions.size };
 }

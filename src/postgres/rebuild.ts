@@ -15,7 +15,7 @@ import {
   type Belonging,
 } from './rebuild-belongings.js';
 import { databaseError, sqlstateOf } from './sqlstate.js';
-import { takeNames } from './statements.js';
+import { takeFields, takeNames } from './statements.js';
 
 /**
  * Makes the tables of a connection anew, beside the old ones: in a schema with a line of its own in
@@ -101,7 +101,7 @@ export async function swapRebuild(
     return left;
   };
   // Always the lower name first; nobody else ever holds two.
-  const locks = [schema, shadow].map(takeNames).join('; ');
+  const locks = [schema, shadow].flatMap((name) => [takeNames(name), takeFields(name)]).join('; ');
   try {
     return await inTransaction(pool, swap, locks);
   } catch (error) {

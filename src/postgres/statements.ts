@@ -286,14 +286,19 @@ export function viewName(table: string, tableNames: ReadonlySet<string>): string
 
 /** Keeps the names of a schema as they are until the transaction ends; many may hold it at once. */
 export function holdNames(schema: string): string {
-  return `SELECT pg_advisory_xact_lock_shared(hashtextextended(${namesLock(schema)}, 0))`;
+  return `SELECT pg_advisory_xact_lock_shared(${lock('names', schema)})`;
 }
 
 /** Waits until nobody holds the names, then changes them alone. */
 export function takeNames(schema: string): string {
-  return `SELECT pg_advisory_xact_lock(hashtextextended(${namesLock(schema)}, 0))`;
+  return `SELECT pg_advisory_xact_lock(${lock('names', schema)})`;
 }
 
-function namesLock(schema: string): string {
-  return pg.escapeLiteral(`closehaul names ${schema}`);
+/** Changes the custom fields that are known, one after the other; pages need not end for it. */
+export function takeFields(schema: string): string {
+  return `SELECT pg_advisory_xact_lock(${lock('fields', schema)})`;
+}
+
+function lock(what: 'names' | 'fields', schema: string): string {
+  return `hashtextextended(${pg.escapeLiteral(`closehaul ${what} ${schema}`)}, 0)`;
 }

@@ -9,6 +9,7 @@ import { sliceId } from '../../src/core/stream.js';
 import { Catalog } from '../../src/postgres/catalog.js';
 import { planCheckpoints } from '../../src/postgres/checkpoints.js';
 import { loadPage } from '../../src/postgres/load.js';
+import { loadable } from '../../src/postgres/loadable.js';
 import { inTransaction } from '../../src/postgres/pool.js';
 import { openRebuild, swapRebuild } from '../../src/postgres/rebuild.js';
 import {
@@ -64,7 +65,7 @@ export async function openRebuilding(): Promise<Rebuilding> {
     const ref = { schema: SHADOW, job: 'initial', stream: stream.name, slice: sliceId(slice) };
     await loadPage(
       {
-        ...{ ref, version: 0, records: denested, rejects, receivedAt: RECEIVED_AT },
+        ...{ ref, version: 0, records: denested.map(loadable), rejects, receivedAt: RECEIVED_AT },
         ...{ next: null, totalRecords: null, requests: 1 },
       },
       { pool, catalog, probe: () => undefined },

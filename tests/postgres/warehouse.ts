@@ -9,6 +9,7 @@ import { Catalog } from '../../src/postgres/catalog.js';
 import { planCheckpoints, type Counts, type SliceRef } from '../../src/postgres/checkpoints.js';
 import { openConnection, registerStreams } from '../../src/postgres/connections.js';
 import { loadPage, type EffectBatch } from '../../src/postgres/load.js';
+import { loadable } from '../../src/postgres/loadable.js';
 import { migrate } from '../../src/postgres/migrate.js';
 import { inTransaction, quote } from '../../src/postgres/pool.js';
 import { testDatabase, type TestDatabase } from '../support/stack.js';
@@ -139,7 +140,7 @@ export async function openSchema(
       rows(`SELECT ${columns} FROM ${quote(schema)}.${quote(name)} t ORDER BY ${ROW_ORDER}`),
     effect(stream, records) {
       const { denested, rejects } = denestPage(records, stream, LAYOUTS[layout]);
-      return { stream: stream.name, records: denested, rejects, tombstones: [] };
+      return { stream: stream.name, records: denested.map(loadable), rejects, tombstones: [] };
     },
     async load(stream, records, options = {}) {
       const { denested, rejects } = denestPage(records, stream, LAYOUTS[layout]);
@@ -152,7 +153,7 @@ export async function openSchema(
           ...(pass !== undefined && { pass }),
           ...(note !== undefined && { note }),
           ...(isSkipped !== undefined && { isSkipped }),
-          ...{ records: denested, rejects: [...rejects, ...(options.rejects ?? [])] },
+          ...{ records: denested.map(loadable), rejects: [...rejects, ...(options.rejects ?? [])] },
           ...{ next: options.next ?? null, totalRecords: null, requests: 1 },
         },
         {

@@ -1,0 +1,70 @@
+import { expect, it } from 'vitest';
+import { NamesGate } from '../../src/postgres/names-gate.js';
+
+/** Work that ends when it is told to, and writes down when it begins. */
+function work(name: string, log: string[]) {
+  let end: (error?: Error) => void = () => undefined;
+  const ended = new Promise<void>((resolve, reject) => {
+    end = (error) => (error === undefined ? resolve() : reject(error));
+  });
+  const run = (): Promise<void> => {
+    log.push(name);
+    return ended;
+  };
+  return { run, end };
+}
+
+/** Whatever can go on by itself has gone on then. */
+const idle = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
+
+it('lets pages in together, a change alone, and what comes behind it after it', async () => {
+  const gate = new NamesGate();
+  const log: string[] = [];
+  const [one, two, change, behind] = ['one', 'two', 'change', 'behind'].map((name) =>
+    work(name, log),
+  ) as [Work, Work, Work, Work];
+  const all = [gate.hold(one.run), gate.hold(two.run), gate.change(change.run)];
+  await idle();
+  all.push(gate.hold(behind.run));
+  await idle();
+  expect(log).toEqual(['one', 'two']);
+  one.end();
+  await idle();
+  expect(log).toEqual(['one', 'two']);
+  two.end();
+  await idle();
+  expect(log).toEqual(['one', 'two', 'change']);
+  change.end();
+  await idle();
+  expect(log).toEqual(['one', 'two', 'change', 'behind']);
+  behind.end();
+  await Promise.all(all);
+});
+
+it('makes one change after the other, and goes on behind work that failed', async () => {
+  const gate = new NamesGate();
+  const log: string[] = [];
+  const [page, first, second, behind] = ['page', 'first', 'second', 'behind'].map((name) =>
+    work(name, log),
+  ) as [Work, Work, Work, Work];
+  const failing = [gate.hold(page.run), gate.change(first.run)];
+  const outcomes = Promise.allSettled(failing);
+  const going = [gate.change(second.run), gate.hold(behind.run)];
+  await idle();
+  page.end(new Error('no page'));
+  await idle();
+  expect(log).toEqual(['page', 'first']);
+  first.end(new Error('no change'));
+  await idle();
+  expect(log).toEqual(['page', 'first', 'second']);
+  second.end();
+  behind.end();
+  await Promise.all(going);
+  expect(log).toEqual(['page', 'first', 'second', 'behind']);
+  expect(await outcomes).toMatchObject([
+    { status: 'rejected', reason: { message: 'no page' } },
+    { status: 'rejected', reason: { message: 'no change' } },
+  ]);
+});
+
+type Work = ReturnType<typeof work>;
