@@ -48,9 +48,17 @@ export async function build() {
     webpackConfigHook: (config) => ({ ...config, devtool: 'inline-nosources-source-map' }),
     logger,
   });
-  writeFileSync(join(root, 'dist', 'workflow-bundle.js'), code);
+  writeFileSync(join(root, 'dist', 'workflow-bundle.js'), inLatin(code));
   writeFileSync(stamp, '');
   console.error(`Built in ${((Date.now() - startedMs) / 1000).toFixed(1)} s.`);
+}
+
+/** With one letter beyond Latin 1, V8 takes twice the memory for a text. */
+function inLatin(code) {
+  return code.replace(
+    /[^\0-\xff]/g,
+    (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`,
+  );
 }
 
 export async function buildIfStale() {

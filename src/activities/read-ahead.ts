@@ -1,6 +1,6 @@
 /**
- * Makes one page while the one before it is worked on, so that Close, we and PostgreSQL work at one
- * time. A kill throws away the page that is ahead, and nothing else.
+ * Fetches one page while the one before it is worked on, so that Close and we work at one time. It waits
+ * as it came, which takes a third of the memory of its rows. A kill throws it away, and nothing else.
  */
 export async function* readAhead<T>(source: AsyncGenerator<T>): AsyncGenerator<T> {
   const request = (): Promise<IteratorResult<T>> => {

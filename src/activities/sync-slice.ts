@@ -110,10 +110,10 @@ async function syncPages(ref: SliceRef, box: SliceBox, deps: ActivityDeps): Prom
     : source.fetchPages(slice, position, cancellationSignal, selection.streams, (versions) =>
         storedVersions(pool, catalog, streamOf(deps, ref.stream), versions),
       );
-  const pages = ready(received(box.within(fetched), deps.now), context);
+  const pages = received(box.within(fetched), deps.now);
   let { version } = checkpoint;
   // A census asks the database what its last page left to settle.
-  for await (const { page, batch } of isCensus ? pages : readAhead(pages)) {
+  for await (const { page, batch } of ready(isCensus ? pages : readAhead(pages), context)) {
     const counts = await loadPage({ ...batch, version }, { pool, catalog, probe });
     await probe('page-committed', ref);
 

@@ -1,3 +1,4 @@
+import type { Socket } from 'node:net';
 import pg from 'pg';
 
 /**
@@ -13,9 +14,8 @@ export function copyIn(client: pg.PoolClient, statement: string, text: string): 
 
 /** What pg's connection can do for COPY; its types leave it out. */
 interface CopyConnection {
-  readonly stream: { cork(): void; uncork(): void };
+  readonly stream: Pick<Socket, 'cork' | 'uncork' | 'write'>;
   query(text: string): void;
-  sendCopyFromChunk(chunk: Buffer): void;
   endCopyFrom(): void;
 }
 
@@ -32,7 +32,8 @@ class CopyIn extends pg.Query {
       const connection = given as unknown as CopyConnection;
       connection.stream.cork();
       connection.query(statement);
-      connection.sendCopyFromChunk(Buffer.from(text));
+      connection.stream.write(copyDataHeader(text));
+      connection.stream.write(text);
       connection.endCopyFrom();
       // All that is sent in this turn goes to the network at once: eight tables of a page in one call.
       process.nextTick(() => connection.stream.uncork());
@@ -43,4 +44,14 @@ class CopyIn extends pg.Query {
   handleCopyInResponse(): void {
     return;
   }
+}
+
+/**
+ * What stands before the rows ("CopyData" in the message formats of PostgreSQL's protocol). pg takes them
+ * as bytes only, and copies these once more: 6 MiB at the peak of a history.
+ */
+function copyDataHeader(text: string): Buffer {
+  const header = Buffer.from('d\0\0\0\0');
+  header.writeInt32BE(header.length - 1 + Buffer.byteLength(text), 1);
+  return header;
 }
