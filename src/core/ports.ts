@@ -223,7 +223,7 @@ export interface RateBudget {
 export interface Turn {
   /** Whole milliseconds to wait. */
   readonly waitMs: number;
-  /** Null: ask again after the wait. Without a wait: send, nothing is known of the group yet. */
+  /** Null: ask again after the wait. Without a wait: send, nothing is known of a limit. */
   readonly permit: Permit | null;
 }
 

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import type pg from 'pg';
 import type { Instant } from '../core/instant.js';
-import type { Lane, RateBudget, RateLimit } from '../core/ports.js';
+import type { Lane, Permit, RateBudget, RateLimit } from '../core/ports.js';
 import { query } from './pool.js';
 
 /**
@@ -16,16 +16,21 @@ export function createRateBudget(pool: pg.Pool, apiKey: string): RateBudget {
   const budget = createHash('sha256').update(apiKey).digest('hex').slice(0, 32);
   return {
     async take(group, lane) {
-      const [turn] = await query<TakenTurn>(pool, TAKE[lane], [budget, group], `take ${lane}`);
-      // No row yet: nothing is known of the group before its first answer.
-      if (turn === undefined) return { waitMs: 0, permit: null };
-      const { number, usedAt } = turn;
-      const permit = number === null || usedAt === null ? null : { number, usedAt };
-      return { waitMs: Math.ceil(turn.waitMs), permit };
+      for (;;) {
+        const [turn] = await query<TakenTurn>(pool, TAKE[lane], [budget, group], `take ${lane}`);
+        if (turn?.wasAsked === true) {
+          const { number, usedAt } = turn;
+          const permit = number === null || usedAt === null ? null : { number, usedAt };
+          return { waitMs: Math.ceil(turn.waitMs), permit };
+        }
+        // Nobody has asked yet. Of those who find so at one time, one does, and tells the others.
+        const [first] = await query<Permit & pg.QueryResultRow>(pool, FIRST, [budget, group]);
+        if (first !== undefined) return { waitMs: 0, permit: first };
+      }
     },
     async learn(group, limit, permit, tripMs) {
       if (limit === undefined && permit === null) return;
-      const place = [budget, group, permit?.number ?? 0, permit?.usedAt ?? null];
+      const place = [budget, group, permit?.number ?? FIRST_NUMBER, permit?.usedAt ?? null];
       const values = [...place, ...(limit === undefined ? NOTHING_TOLD : told(limit))];
       const [kept] = await query<{ isKnown: boolean }>(
         pool,
@@ -34,6 +39,7 @@ export function createRateBudget(pool: pg.Pool, apiKey: string): RateBudget {
         'answered',
       );
       if (kept?.isKnown !== true) await query(pool, LEARN, values);
+      else if (permit?.number === FIRST_NUMBER) await query(pool, UNLIMITED, [budget, group]);
     },
     async block(group, durationMs) {
       await query(pool, BLOCK, [budget, group, Math.ceil(durationMs)]);
@@ -42,6 +48,8 @@ export function createRateBudget(pool: pg.Pool, apiKey: string): RateBudget {
 }
 
 interface TakenTurn extends pg.QueryResultRow {
+  /** Whether anybody has asked for the group. */
+  readonly wasAsked: boolean;
   readonly waitMs: number;
   readonly number: number | null;
   readonly usedAt: Instant | null;
@@ -70,6 +78,8 @@ const SPAN = "g.window_ms * 1.005 * interval '1 ms'";
 const HOLD = "interval '5 s'";
 /** A permit is promised so long before its time, so that none lies idle while its user wakes up. */
 const AHEAD = "interval '100 ms'";
+/** So soon those ask again who wait for the answer to the first request of a group. */
+const FIRST_ANSWER = "interval '50 ms'";
 /** How long a lane that was told to ask again keeps its turn after that. */
 const LINGER = "interval '200 ms'";
 
@@ -94,6 +104,20 @@ const permitsOf = (groups: string): string => `
 
 const PERMITS = permitsOf('closehaul.rate_groups');
 
+/** Whether the first request of group `g` is under way, and nothing is known before its answer. */
+const IS_FIRST = '(g.window_limit IS NULL AND g.first_until > clock_timestamp())';
+
+/** The permit of that request, for whoever comes first; no group has one of that number. */
+const FIRST_NUMBER = 0;
+const FIRST = `
+INSERT INTO closehaul.rate_groups (budget, endpoint_group, first_until)
+VALUES ($1, $2, clock_timestamp() + ${HOLD}) ON CONFLICT DO NOTHING
+RETURNING ${FIRST_NUMBER} AS number, clock_timestamp() AS "usedAt"`;
+
+/** Its answer told of no limit, so nobody need wait. */
+const UNLIMITED = `
+UPDATE closehaul.rate_groups SET first_until = '-infinity' WHERE budget = $1 AND endpoint_group = $2`;
+
 /**
  * The permit that rested longest, now or in a moment. Without one the lane's wait is written down, so
  * that the other lane leaves it the next.
@@ -109,15 +133,17 @@ WITH free AS (
   RETURNING p.permit, p.used_at - ${HOLD} AS used_at, p.used_at - ${HOLD} - clock_timestamp() AS wait
 ), waiting AS (
   UPDATE closehaul.rate_groups g
-     SET ${lane}_waits_until = greatest(next.at - ${AHEAD}, g.blocked_until, clock_timestamp()) + ${LINGER}
+     SET ${lane}_waits_until = greatest(next.at - ${AHEAD}, g.blocked_until, clock_timestamp()
+                                          + CASE WHEN ${IS_FIRST} THEN ${FIRST_ANSWER} ELSE '0' END) + ${LINGER}
     FROM (SELECT min(${readyAt(lane)}) AS at ${PERMITS}) next
    WHERE g.budget = $1 AND g.endpoint_group = $2 AND NOT EXISTS (SELECT FROM used)
-     AND (next.at IS NOT NULL OR g.blocked_until > clock_timestamp())
+     AND (next.at IS NOT NULL OR g.blocked_until > clock_timestamp() OR ${IS_FIRST})
   RETURNING g.${lane}_waits_until - ${LINGER} - clock_timestamp() AS wait
 )
 SELECT used.permit AS number, used.used_at AS "usedAt",
        CASE WHEN waiting.wait IS NOT NULL THEN greatest(extract(epoch FROM waiting.wait) * 1000, 1)
-            WHEN used.wait > '0' THEN extract(epoch FROM used.wait) * 1000 ELSE 0 END::float8 AS "waitMs"
+            WHEN used.wait > '0' THEN extract(epoch FROM used.wait) * 1000 ELSE 0 END::float8 AS "waitMs",
+       EXISTS (SELECT FROM closehaul.rate_groups WHERE budget = $1 AND endpoint_group = $2) AS "wasAsked"
   FROM (SELECT) one LEFT JOIN used ON true LEFT JOIN waiting ON true`;
 }
 

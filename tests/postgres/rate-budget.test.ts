@@ -58,8 +58,30 @@ async function rest(hours: number, where = 'true'): Promise<void> {
 }
 
 describe('the budget of a key', () => {
-  it('lets everybody send before anything is known', async () => {
-    expect(await grants(budgets(), 20)).toBe(20);
+  it('lets one of all workers send before anything is known, and the others ask again soon', async () => {
+    const workers = budgets();
+    const turns = await Promise.all(
+      Array.from({ length: 20 }, (_, n) => (workers[n % 4] as RateBudget).take('lead', 'live')),
+    );
+    const [first, ...more] = turns.filter(({ waitMs }) => waitMs === 0);
+    expect(more).toEqual([]);
+    for (const { waitMs } of turns) expect(waitMs).toBeLessThan(200);
+    const limit = { limit: 20, remaining: 19, resetMs: HOUR_MS };
+    await workers[0].learn('lead', limit, first?.permit ?? null, 0);
+    expect(await grants(workers, 40)).toBe(19);
+  });
+
+  it('lets everybody send once the first answer told of no limit, or none came', async () => {
+    const workers = budgets();
+    const { permit } = await workers[0].take('lead', 'live');
+    expect(await grants(workers, 20)).toBe(0);
+    await workers[0].learn('lead', undefined, permit, 0);
+    expect(await grants(workers, 20)).toBe(20);
+
+    const others = budgets();
+    expect(await grants(others, 20)).toBe(1);
+    await database.pool.query("UPDATE closehaul.rate_groups SET first_until = '-infinity'");
+    expect(await grants(others, 20)).toBe(20);
   });
 
   it('gives no more than is left in the window, to four workers at once', async () => {
