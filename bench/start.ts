@@ -1,6 +1,6 @@
 /**
  * Figure 7: how soon `npm start` shows its first rows in a new folder, all programs being there, and
- * how long the short commands take beside it.
+ * how long the short commands take, beside the historical sync and after it.
  *
  *   npm run bench -- start [--quick] [--repetitions N]
  */
@@ -29,6 +29,8 @@ function environment(home: string): NodeJS.ProcessEnv {
 
 interface Started {
   readonly firstRowsSeconds: number;
+  /** The historical sync is over, and one incremental sync. */
+  readonly complete: Promise<void>;
   readonly stop: () => Promise<void>;
 }
 
@@ -38,16 +40,20 @@ async function start(env: NodeJS.ProcessEnv): Promise<Started> {
   const { child, finished } = startProgram('npm', ['start'], {
     ...{ cwd: ROOT, env, stdio: ['ignore', 'pipe', 'pipe'], detached: true },
   });
-  const hasRows = new Promise<void>((resolve) => {
-    let text = '';
-    child.stdout?.setEncoding('utf8').on('data', (more: string) => {
-      text += more;
-      if (text.includes('First rows after')) resolve();
+  let text = '';
+  child.stdout?.setEncoding('utf8').on('data', (more: string) => (text += more));
+  const says = (words: string): Promise<void> =>
+    new Promise((resolve, reject) => {
+      const look = (): void => (text.includes(words) ? resolve() : undefined);
+      child.stdout?.on('data', look);
+      void finished.then(() => reject(new Error('it ended')), reject);
     });
-  });
-  await Promise.race([hasRows, finished.then(() => Promise.reject(new Error('it ended')))]);
+  const complete = says('sync complete after');
+  complete.catch(() => undefined);
+  await says('First rows after');
   return {
     firstRowsSeconds: (performance.now() - startedMs) / 1000,
+    complete,
     stop: async () => {
       // To the whole group, as a terminal sends its Ctrl-C.
       process.kill(-(child.pid ?? 0), 'SIGINT');
@@ -90,16 +96,20 @@ function figureOf(measure: string, values: readonly number[], limit: number): Fi
 }
 
 const firstRows: number[] = [];
+const WHEN = ['beside a running sync', 'after it'] as const;
 const commands = new Map<string, Taken[]>();
 for (let repetition = 0; repetition < options.repetitions; repetition += 1) {
   const home = temporaryHome();
   const env = environment(home);
   const started = await start(env);
   firstRows.push(started.firstRowsSeconds);
-  // The history is being read meanwhile, as it is when somebody looks how far it is.
-  for (const words of COMMANDS) {
-    const name = words.map((word) => (word.includes(' ') ? `'${word}'` : word)).join(' ');
-    commands.set(name, [...(commands.get(name) ?? []), await runCommand(words, env)]);
+  for (const when of WHEN) {
+    if (when === 'after it') await started.complete;
+    for (const words of COMMANDS) {
+      const line = words.map((word) => (word.includes(' ') ? `'${word}'` : word)).join(' ');
+      const name = `${line}, ${when}`;
+      commands.set(name, [...(commands.get(name) ?? []), await runCommand(words, env)]);
+    }
   }
   await started.stop();
   removeHome(home);
@@ -112,7 +122,7 @@ publish(
     ...[...commands].map(([name, taken]) => {
       const processor = median(taken.map(({ processorSeconds }) => processorSeconds));
       return figureOf(
-        `closehaul ${name}: seconds beside a running sync (${processor.toFixed(2)} s of a processor)`,
+        `closehaul ${name}: seconds (${processor.toFixed(2)} of a processor)`,
         taken.map(({ seconds }) => seconds),
         0.5,
       );
