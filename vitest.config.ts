@@ -8,8 +8,8 @@ export default defineConfig({
     testTimeout: 60_000,
     hookTimeout: 120_000,
     pool: 'forks',
-    // vitest leaves a core of two to itself; the tests mostly wait for servers.
-    maxWorkers: 2,
+    // One more than two cores: the tests mostly wait, for servers and for what was killed to be missed.
+    maxWorkers: 3,
     // A test that leaves a connection, a timer or a process behind is a failed test.
     dangerouslyIgnoreUnhandledErrors: false,
   },
