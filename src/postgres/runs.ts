@@ -210,7 +210,7 @@ export async function markStreams(
 
 /**
  * Gives PostgreSQL's planner figures for tables that were filled in one go; autovacuum would come to
- * them in its own time. By two connections, which take half the time of one (2 of 22 s of a history).
+ * them in its own time. By two connections: 1.1 s of a history's 21, where one takes 1.6.
  */
 export async function analyzeStreams(
   pool: pg.Pool,
