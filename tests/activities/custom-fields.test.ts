@@ -1,0 +1,66 @@
+import { afterEach, beforeEach, expect, it } from 'vitest';
+import { labelCustomFields } from '../../src/activities/custom-fields.js';
+import type { ActivityDeps } from '../../src/activities/deps.js';
+import type { JsonRecord } from '../../src/core/record.js';
+import { openReplica, SCHEMA, type Replica } from './replica.js';
+
+let replica: Replica;
+/** A lead with custom fields, as Close gives it. */
+let lead: JsonRecord;
+
+beforeEach(async () => {
+  replica = await openReplica({ seed: 'custom fields', streams: ['leads'] });
+  const { body } = await readLead(replica);
+  lead = body;
+  replica.requests();
+});
+
+afterEach(async () => {
+  await replica.close();
+});
+
+async function readLead({ sandbox }: Replica): Promise<{ body: JsonRecord }> {
+  const authorization = `Basic ${Buffer.from('api_test:').toString('base64')}`;
+  const answer = await fetch(`${sandbox.url}/lead/?_limit=1`, { headers: { authorization } });
+  const { data } = (await answer.json()) as { data: JsonRecord[] };
+  return { body: data[0] as JsonRecord };
+}
+
+function label(deps: ActivityDeps = replica.deps): Promise<readonly JsonRecord[]> {
+  const place = { schema: SCHEMA, stream: 'leads' };
+  return labelCustomFields([lead], place, deps, new AbortController().signal);
+}
+
+function definitionReads(): readonly string[] {
+  return replica.requests().filter((group) => group.startsWith('GET /custom_field/'));
+}
+
+it('of slices that meet a new custom field at one time, one reads the definitions', async () => {
+  const [first, ...others] = await Promise.all([label(), label(), label()]);
+  expect(Object.keys(first?.[0]?.['custom'] ?? {})).not.toEqual([]);
+  for (const other of others) expect(other).toEqual(first);
+  const reads = definitionReads();
+  expect(reads.length).toBeGreaterThan(0);
+  expect(new Set(reads).size).toBe(reads.length);
+
+  await label();
+  expect(definitionReads()).toEqual([]);
+});
+
+it('what one slice could not read, another reads', async () => {
+  let failures = 1;
+  const source = replica.deps.sourceOf(SCHEMA);
+  const deps: ActivityDeps = {
+    ...replica.deps,
+    sourceOf: () => ({
+      ...source,
+      customFields(family, signal) {
+        failures -= 1;
+        if (failures >= 0) return Promise.reject(new Error('Close is away'));
+        return source.customFields(family, signal);
+      },
+    }),
+  };
+  const outcomes = await Promise.allSettled([label(deps), label(deps)]);
+  expect(outcomes.map(({ status }) => status).toSorted()).toEqual(['fulfilled', 'rejected']);
+});
