@@ -97,6 +97,29 @@ describe('twenty workers at once', () => {
     expect(values.sort((a, b) => Number(a) - Number(b))).toEqual(WORKERS);
   });
 
+  it('that share one copy of the names wait for each other without a lock', async () => {
+    await warehouse.load(LEADS, [{ id: 'lead_1', date_updated: at(1) }]);
+    const [one, other] = [
+      await warehouse.slice(LEADS, 'one'),
+      await warehouse.slice(LEADS, 'other'),
+    ];
+    const waits: unknown[] = [];
+    let withNewField: Promise<unknown> | undefined;
+    await warehouse.load(LEADS, [{ id: 'lead_2', date_updated: at(1) }], {
+      ref: one,
+      async probe(point) {
+        if (point !== 'rows-written') return;
+        const record = { id: 'lead_3', date_updated: at(1), is_new: true };
+        withNewField = warehouse.load(LEADS, [record], { ref: other });
+        for (let look = 0; look < 50; look += 1) {
+          waits.push(...(await warehouse.rows('SELECT * FROM pg_locks WHERE NOT granted')));
+        }
+      },
+    });
+    expect(await withNewField).toMatchObject({ inserted: 1 });
+    expect(waits).toEqual([]);
+  });
+
   it('that start from nothing migrate once', async () => {
     const database = await testDatabase();
     await Promise.all(WORKERS.map(() => migrate(database.url)));
