@@ -48,7 +48,7 @@ async function start(env: NodeJS.ProcessEnv): Promise<Started> {
       child.stdout?.on('data', look);
       void finished.then(() => reject(new Error('it ended')), reject);
     });
-  const complete = says('sync complete after');
+  const complete = says('complete after');
   complete.catch(() => undefined);
   await says('First rows after');
   return {

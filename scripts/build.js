@@ -55,6 +55,8 @@ export async function build() {
 
 /** With one letter beyond Latin 1, V8 takes twice the memory for a text. */
 function inLatin(code) {
+  // Behind a backslash it would be another escape.
+  if (/\\[^\0-\xff]/.test(code)) throw new Error('a workflow escapes a letter beyond Latin 1');
   return code.replace(
     /[^\0-\xff]/g,
     (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`,

@@ -59,7 +59,7 @@ const BUNDLE = fileURLToPath(new URL('./workflow-bundle.js', import.meta.url));
  * over. Some thousand signals that waited for a worker are one step, on a busy machine a long one.
  */
 export const ACTIVATION_LIMIT: object = { isolateExecutionTimeout: '60s' };
-/** Activities of one worker at a time; each holds at most one database connection. */
+/** Activities of one worker at a time. Most hold one database connection, some several: those wait. */
 const ACTIVITIES_MAX = 10;
 const POOL_SIZE = ACTIVITIES_MAX + 4;
 

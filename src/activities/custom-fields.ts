@@ -28,23 +28,36 @@ export async function labelCustomFields(
   const families = streamOf(deps, ref.stream).customFields;
   if (families === null || records.length === 0) return records;
   const { customFieldsBySchema: cache, pool } = deps;
+  const remember = (read: Promise<KeptCustomFields>): Promise<KeptCustomFields> => {
+    cache.set(ref.schema, read);
+    read.catch(() => cache.get(ref.schema) === read && cache.delete(ref.schema));
+    return read;
+  };
+  let own: Promise<KeptCustomFields> | undefined;
   for (;;) {
-    const known = cache.get(ref.schema);
-    // What another slice failed to read is read here.
-    const kept =
-      (await known?.catch(() => undefined)) ?? (await readCustomFields(pool, ref.schema));
+    const known = cache.get(ref.schema) ?? remember(readCustomFields(pool, ref.schema));
+    const kept = await unlessAborted(known, signal);
     const unknown = unknownCustomFields(records, families, kept.fields);
-    if (unknown.size === 0 && !isOld(kept, deps)) {
-      if (!cache.has(ref.schema)) cache.set(ref.schema, Promise.resolve(kept));
+    if (known === own || (unknown.size === 0 && !isOld(kept, deps))) {
       return records.map((record) => foldCustomFields(record, families, kept.fields));
     }
-    if (cache.get(ref.schema) !== known) continue;
-    const read = readDefinitions(unknown, ref, deps, signal);
-    cache.set(ref.schema, read);
-    await read.catch((error: unknown) => {
-      cache.delete(ref.schema);
-      throw error;
-    });
+    // Else another slice reads them already.
+    if (cache.get(ref.schema) === known) own = remember(readDefinitions(unknown, ref, deps));
+  }
+}
+
+/** The read goes on when one of those who wait for it is cancelled. */
+async function unlessAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
+  signal.throwIfAborted();
+  let abort = (): void => undefined;
+  const aborted = new Promise<never>((_resolve, reject) => {
+    abort = () => reject(signal.reason as Error);
+  });
+  signal.addEventListener('abort', abort);
+  try {
+    return await Promise.race([work, aborted]);
+  } finally {
+    signal.removeEventListener('abort', abort);
   }
 }
 
@@ -57,9 +70,9 @@ async function readDefinitions(
   unknown: ReadonlyMap<string, ReadonlySet<string>>,
   ref: Pick<SliceRef, 'schema'>,
   deps: ActivityDeps,
-  signal: AbortSignal,
 ): Promise<KeptCustomFields> {
   const source = deps.sourceOf(ref.schema);
+  const { signal } = new AbortController();
   const families = deps.streams.flatMap(({ customFields }) =>
     customFields === null ? [] : [customFields.own, ...Object.values(customFields.nested)],
   );

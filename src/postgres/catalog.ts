@@ -83,7 +83,8 @@ export class Catalog {
    * table of that name which is not ours.
    */
   async prepare(rows: readonly Row[]): Promise<void> {
-    if (!rows.some((row) => this.schema.lacks(row))) return;
+    const isNeeded = (): boolean => rows.some((row) => this.schema.lacks(row));
+    if (!isNeeded()) return;
     await this.change(async (context) => {
       const { client, schema } = context;
       const there = await columnsThere(client, this.name);
@@ -92,7 +93,7 @@ export class Catalog {
         there,
       );
       for (const change of changes) await define(context, change);
-    });
+    }, isNeeded);
   }
 
   /**
@@ -159,10 +160,16 @@ export class Catalog {
     return this.gate.hold(work);
   }
 
-  /** Changes the names alone; nobody sees the new ones before they are committed. */
-  private async change(work: (context: DefinitionContext) => Promise<void>): Promise<void> {
+  /**
+   * Changes the names alone; nobody sees the new ones before they are committed. `isNeeded` is asked when
+   * its turn has come: a page beside it may have made the same.
+   */
+  private async change(
+    work: (context: DefinitionContext) => Promise<void>,
+    isNeeded: () => boolean = () => true,
+  ): Promise<void> {
     await this.gate.change(async () => {
-      this.current = await this.changed(work);
+      if (isNeeded()) this.current = await this.changed(work);
     });
   }
 

@@ -1,7 +1,7 @@
 /**
  * Who may use the names of a schema in this process: many pages at a time, or one change alone. The
  * database has a lock for the same, which other processes see; those who wait for each other in one
- * process wait here, without a transaction that holds up others. First come, first served.
+ * process wait here, without a transaction that holds up others. A change goes before pages that wait.
  */
 export class NamesGate {
   private readonly pages = new Set<Promise<void>>();

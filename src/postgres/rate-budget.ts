@@ -17,13 +17,13 @@ export function createRateBudget(pool: pg.Pool, apiKey: string): RateBudget {
   return {
     async take(group, lane) {
       for (;;) {
-        const [turn] = await query<TakenTurn>(pool, TAKE[lane], [budget, group], `take ${lane}`);
+        const [turn] = await query<TakenTurn>(pool, TAKE[lane], [budget, group], `take 2 ${lane}`);
         if (turn?.wasAsked === true) {
           const { number, usedAt } = turn;
           const permit = number === null || usedAt === null ? null : { number, usedAt };
           return { waitMs: Math.ceil(turn.waitMs), permit };
         }
-        // Nobody has asked yet. Of those who find so at one time, one does, and tells the others.
+        // Of those who find so at one time, one asks, and what it learns is for all.
         const [first] = await query<Permit & pg.QueryResultRow>(pool, FIRST, [budget, group]);
         if (first !== undefined) return { waitMs: 0, permit: first };
       }
@@ -48,7 +48,7 @@ export function createRateBudget(pool: pg.Pool, apiKey: string): RateBudget {
 }
 
 interface TakenTurn extends pg.QueryResultRow {
-  /** Whether anybody has asked for the group. */
+  /** Whether somebody asked for the group, and was answered or may be yet. */
   readonly wasAsked: boolean;
   readonly waitMs: number;
   readonly number: number | null;
@@ -107,11 +107,16 @@ const PERMITS = permitsOf('closehaul.rate_groups');
 /** Whether the first request of group `g` is under way, and nothing is known before its answer. */
 const IS_FIRST = '(g.window_limit IS NULL AND g.first_until > clock_timestamp())';
 
-/** The permit of that request, for whoever comes first; no group has one of that number. */
+/**
+ * The permit of that request, for whoever comes first; no group has one of that number. Where it was
+ * never answered, somebody else is the first.
+ */
 const FIRST_NUMBER = 0;
 const FIRST = `
-INSERT INTO closehaul.rate_groups (budget, endpoint_group, first_until)
-VALUES ($1, $2, clock_timestamp() + ${HOLD}) ON CONFLICT DO NOTHING
+INSERT INTO closehaul.rate_groups AS g (budget, endpoint_group, first_until)
+VALUES ($1, $2, clock_timestamp() + ${HOLD})
+ON CONFLICT (budget, endpoint_group) DO UPDATE SET first_until = excluded.first_until
+ WHERE g.window_limit IS NULL AND g.first_until > '-infinity' AND g.first_until <= clock_timestamp()
 RETURNING ${FIRST_NUMBER} AS number, clock_timestamp() AS "usedAt"`;
 
 /** Its answer told of no limit, so nobody need wait. */
@@ -143,7 +148,8 @@ WITH free AS (
 SELECT used.permit AS number, used.used_at AS "usedAt",
        CASE WHEN waiting.wait IS NOT NULL THEN greatest(extract(epoch FROM waiting.wait) * 1000, 1)
             WHEN used.wait > '0' THEN extract(epoch FROM used.wait) * 1000 ELSE 0 END::float8 AS "waitMs",
-       EXISTS (SELECT FROM closehaul.rate_groups WHERE budget = $1 AND endpoint_group = $2) AS "wasAsked"
+       EXISTS (SELECT FROM closehaul.rate_groups g WHERE g.budget = $1 AND g.endpoint_group = $2
+                  AND (g.window_limit IS NOT NULL OR g.first_until = '-infinity' OR ${IS_FIRST})) AS "wasAsked"
   FROM (SELECT) one LEFT JOIN used ON true LEFT JOIN waiting ON true`;
 }
 

@@ -229,5 +229,10 @@ export async function analyzeStreams(
       await query(pool, `ANALYZE ${qualified(schema, name)}`);
     }
   };
-  await Promise.all([analyze(), analyze()]);
+  try {
+    await Promise.all([analyze(), analyze()]);
+  } finally {
+    // When one fails, the other does not go on beside the next attempt.
+    left.length = 0;
+  }
 }

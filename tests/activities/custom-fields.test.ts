@@ -26,9 +26,11 @@ async function readLead({ sandbox }: Replica): Promise<{ body: JsonRecord }> {
   return { body: data[0] as JsonRecord };
 }
 
-function label(deps: ActivityDeps = replica.deps): Promise<readonly JsonRecord[]> {
-  const place = { schema: SCHEMA, stream: 'leads' };
-  return labelCustomFields([lead], place, deps, new AbortController().signal);
+function label(
+  signal = new AbortController().signal,
+  deps: ActivityDeps = replica.deps,
+): Promise<readonly JsonRecord[]> {
+  return labelCustomFields([lead], { schema: SCHEMA, stream: 'leads' }, deps, signal);
 }
 
 function definitionReads(): readonly string[] {
@@ -47,20 +49,29 @@ it('of slices that meet a new custom field at one time, one reads the definition
   expect(definitionReads()).toEqual([]);
 });
 
-it('what one slice could not read, another reads', async () => {
-  let failures = 1;
+it('a slice that is cancelled meanwhile does not end what the others wait for', async () => {
+  const cancelled = new AbortController();
+  const outcomes = Promise.allSettled([label(cancelled.signal), label()]);
+  cancelled.abort(new Error('cancelled'));
+  expect(await outcomes).toMatchObject([
+    { status: 'rejected', reason: { message: 'cancelled' } },
+    { status: 'fulfilled' },
+  ]);
+});
+
+it('what could not be read fails all that wait for it, and is read by the next', async () => {
+  let isAway = true;
   const source = replica.deps.sourceOf(SCHEMA);
   const deps: ActivityDeps = {
     ...replica.deps,
     sourceOf: () => ({
       ...source,
-      customFields(family, signal) {
-        failures -= 1;
-        if (failures >= 0) return Promise.reject(new Error('Close is away'));
-        return source.customFields(family, signal);
-      },
+      customFields: (family, signal) =>
+        isAway ? Promise.reject(new Error('Close is away')) : source.customFields(family, signal),
     }),
   };
-  const outcomes = await Promise.allSettled([label(deps), label(deps)]);
-  expect(outcomes.map(({ status }) => status).toSorted()).toEqual(['fulfilled', 'rejected']);
+  const outcomes = await Promise.allSettled([label(undefined, deps), label(undefined, deps)]);
+  expect(outcomes.map(({ status }) => status)).toEqual(['rejected', 'rejected']);
+  isAway = false;
+  expect(await label(undefined, deps)).toHaveLength(1);
 });

@@ -5,6 +5,9 @@ import { inject } from 'vitest';
 import { testDatabase } from '../support/stack.js';
 import { ACTIVITIES, at, LEADS, openWarehouse, SCHEMA, type Warehouse } from './warehouse.js';
 
+/** Who waits for a lock in this database. */
+const WAITING = `SELECT * FROM pg_locks l JOIN pg_database d ON d.oid = l.database
+                  WHERE NOT l.granted AND d.datname = current_database()`;
 const WORKERS = Array.from({ length: 20 }, (_, n) => n);
 
 describe('twenty workers at once', () => {
@@ -111,8 +114,9 @@ describe('twenty workers at once', () => {
         if (point !== 'rows-written') return;
         const record = { id: 'lead_3', date_updated: at(1), is_new: true };
         withNewField = warehouse.load(LEADS, [record], { ref: other });
-        for (let look = 0; look < 50; look += 1) {
-          waits.push(...(await warehouse.rows('SELECT * FROM pg_locks WHERE NOT granted')));
+        // So long that a connection is opened and asks, if it does.
+        for (let look = 0; look < 200; look += 1) {
+          waits.push(...(await warehouse.rows(WAITING)));
         }
       },
     });

@@ -41,6 +41,25 @@ it('lets pages in together, a change alone, and what comes behind it after it', 
   await Promise.all(all);
 });
 
+it('lets a page wait for a change that was asked for while it waited', async () => {
+  const gate = new NamesGate();
+  const log: string[] = [];
+  const [first, page, second] = ['first', 'page', 'second'].map((name) => work(name, log)) as [
+    Work,
+    Work,
+    Work,
+  ];
+  const all = [gate.change(first.run), gate.hold(page.run), gate.change(second.run)];
+  await idle();
+  first.end();
+  await idle();
+  expect(log).toEqual(['first', 'second']);
+  second.end();
+  page.end();
+  await Promise.all(all);
+  expect(log).toEqual(['first', 'second', 'page']);
+});
+
 it('makes one change after the other, and goes on behind work that failed', async () => {
   const gate = new NamesGate();
   const log: string[] = [];
