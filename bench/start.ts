@@ -103,16 +103,19 @@ for (let repetition = 0; repetition < options.repetitions; repetition += 1) {
   const env = environment(home);
   const started = await start(env);
   firstRows.push(started.firstRowsSeconds);
-  for (const when of WHEN) {
-    if (when === 'after it') await started.complete;
-    for (const words of COMMANDS) {
-      const line = words.map((word) => (word.includes(' ') ? `'${word}'` : word)).join(' ');
-      const name = `${line}, ${when}`;
-      commands.set(name, [...(commands.get(name) ?? []), await runCommand(words, env)]);
+  try {
+    for (const when of WHEN) {
+      if (when === 'after it') await started.complete;
+      for (const words of COMMANDS) {
+        const line = words.map((word) => (word.includes(' ') ? `'${word}'` : word)).join(' ');
+        const name = `${line}, ${when}`;
+        commands.set(name, [...(commands.get(name) ?? []), await runCommand(words, env)]);
+      }
     }
+  } finally {
+    await started.stop();
+    removeHome(home);
   }
-  await started.stop();
-  removeHome(home);
 }
 publish(
   'start',
