@@ -12,7 +12,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type pg from 'pg';
 import { CLOSE_STREAMS } from '../src/close/streams.js';
-import { denest } from '../src/core/denest.js';
+import { denestPage } from '../src/core/denest.js';
 import type { Instant } from '../src/core/instant.js';
 import { LAYOUTS } from '../src/core/layout.js';
 import type { JsonRecord } from '../src/core/record.js';
@@ -123,12 +123,11 @@ async function benchPass(
 function denestAll(
   records: readonly JsonRecord[],
   stream: (typeof CLOSE_STREAMS)[number],
-): LoadableRecord[] {
-  return records.map((record) => {
-    const result = denest(record, stream, LAYOUTS.stitch);
-    if ('reject' in result) throw new Error(result.reject.reason);
-    return loadable(result);
-  });
+): readonly LoadableRecord[] {
+  const batch = loadable(denestPage(records, stream, LAYOUTS.stitch));
+  const [reject] = batch.rejects;
+  if (reject !== undefined) throw new Error(reject.reason);
+  return batch.records;
 }
 
 /** The same record as its next version: one field and the clock are different. */

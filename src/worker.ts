@@ -12,6 +12,7 @@ import {
 import type pg from 'pg';
 import { createActivities } from './activities/index.js';
 import type { ActivityDeps, Probe } from './activities/deps.js';
+import { remember } from './activities/remember.js';
 import { createCloseClient } from './close/client.js';
 import type { Warn } from './close/list-page.js';
 import { createCloseSource } from './close/source.js';
@@ -157,13 +158,8 @@ function createDeps(options: WorkerOptions, pool: pg.Pool): ActivityDeps {
     customFieldsBySchema,
     sourceOf: (schema) => sources.of(schema, 'live'),
     provenSourceOf: (schema, lane, signal) => sources.proven(schema, lane, signal),
-    catalogOf(schema) {
-      const catalog = catalogs.get(schema) ?? openCatalog(schema, pool);
-      catalogs.set(schema, catalog);
-      // A database that was away for a moment must not be remembered as away.
-      catalog.catch(() => catalogs.delete(schema));
-      return catalog;
-    },
+    catalogOf: (schema) =>
+      catalogs.get(schema) ?? remember(catalogs, schema, openCatalog(schema, pool)),
     forget() {
       catalogs.clear();
       customFieldsBySchema.clear();

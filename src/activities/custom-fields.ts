@@ -9,6 +9,7 @@ import {
   type KeptCustomFields,
 } from '../postgres/custom-fields.js';
 import { streamOf, type ActivityDeps } from './deps.js';
+import { remember } from './remember.js';
 
 /** How long a field that was renamed or retyped in Close may go unnoticed. */
 const DEFINITIONS_AGE_MAX_MS = 24 * HOUR_MS;
@@ -28,21 +29,19 @@ export async function labelCustomFields(
   const families = streamOf(deps, ref.stream).customFields;
   if (families === null || records.length === 0) return records;
   const { customFieldsBySchema: cache, pool } = deps;
-  const remember = (read: Promise<KeptCustomFields>): Promise<KeptCustomFields> => {
-    cache.set(ref.schema, read);
-    read.catch(() => cache.get(ref.schema) === read && cache.delete(ref.schema));
-    return read;
-  };
   let own: Promise<KeptCustomFields> | undefined;
   for (;;) {
-    const known = cache.get(ref.schema) ?? remember(readCustomFields(pool, ref.schema));
+    const known =
+      cache.get(ref.schema) ?? remember(cache, ref.schema, readCustomFields(pool, ref.schema));
     const kept = await unlessAborted(known, signal);
     const unknown = unknownCustomFields(records, families, kept.fields);
     if (known === own || (unknown.size === 0 && !isOld(kept, deps))) {
       return records.map((record) => foldCustomFields(record, families, kept.fields));
     }
     // Else another slice reads them already.
-    if (cache.get(ref.schema) === known) own = remember(readDefinitions(unknown, ref, deps));
+    if (cache.get(ref.schema) === known) {
+      own = remember(cache, ref.schema, readDefinitions(unknown, ref, deps));
+    }
   }
 }
 
@@ -72,6 +71,7 @@ async function readDefinitions(
   deps: ActivityDeps,
 ): Promise<KeptCustomFields> {
   const source = deps.sourceOf(ref.schema);
+  // Nobody's: what one slice reads, others may wait for.
   const { signal } = new AbortController();
   const families = deps.streams.flatMap(({ customFields }) =>
     customFields === null ? [] : [customFields.own, ...Object.values(customFields.nested)],

@@ -5,8 +5,8 @@ import type { Page, SourceStream } from '../core/ports.js';
 import type { JsonRecord } from '../core/record.js';
 import type { Catalog } from '../postgres/catalog.js';
 import type { StoredSelection } from '../postgres/connections.js';
-import type { Batch, EffectBatch, RecordBatch } from '../postgres/load.js';
-import { loadable } from '../postgres/loadable.js';
+import type { Batch, EffectBatch } from '../postgres/load.js';
+import { loadable, type RecordBatch } from '../postgres/loadable.js';
 import { labelCustomFields } from './custom-fields.js';
 import { streamOf, type ActivityDeps } from './deps.js';
 
@@ -90,8 +90,7 @@ async function denestFor(
   const place = { schema: ref.schema, stream: name };
   const labelled = await labelCustomFields(records, place, deps, signal);
   const wanted = leaveOut(labelled, selection.leftOut.get(name) ?? [], stream);
-  const { denested, rejects } = denestPage(wanted, stream, catalog.layout, records);
-  return { records: denested.map(loadable), rejects };
+  return loadable(denestPage(wanted, stream, catalog.layout, records));
 }
 
 /** Without the operator's fields; key and clocks stay, nothing works without them. */

@@ -15,7 +15,7 @@ import type { Counts, SliceRef } from '../postgres/checkpoints.js';
 import { readConnection, type StoredConnection } from '../postgres/connections.js';
 import { readCustomFields } from '../postgres/custom-fields.js';
 import { loadPage } from '../postgres/load.js';
-import { loadable } from '../postgres/loadable.js';
+import { loadable, type RecordBatch } from '../postgres/loadable.js';
 import { countRejects, readRejects, type KeptReject } from '../postgres/rejects.js';
 import { beginRun, endRun, type RunRef } from '../postgres/runs.js';
 import { checkOptions } from './connection-options.js';
@@ -132,13 +132,12 @@ async function denestRejects(
   rejects: readonly KeptReject[],
   stream: SourceStream,
   catalog: Catalog,
-): Promise<Pick<Parameters<typeof loadPage>[0], 'records' | 'rejects'>> {
+): Promise<RecordBatch> {
   const { customFields: families } = stream;
   const { fields } = await readCustomFields(pool, catalog.name);
   const asSent = rejects.map(({ record }) => parseExactJson(record) as JsonRecord);
   const folded = asSent.map((record) =>
     families === null ? record : foldCustomFields(record, families, fields),
   );
-  const { denested, rejects: again } = denestPage(folded, stream, catalog.layout, asSent);
-  return { records: denested.map(loadable), rejects: again };
+  return loadable(denestPage(folded, stream, catalog.layout, asSent));
 }

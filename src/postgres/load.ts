@@ -15,7 +15,7 @@ import {
   type Fence,
   type SliceRef,
 } from './checkpoints.js';
-import type { LoadableRecord } from './loadable.js';
+import type { LoadableRecord, RecordBatch } from './loadable.js';
 import { PageWriter } from './page-writer.js';
 import { inTransaction } from './pool.js';
 import { compare, conclude, keepPresent, settle } from './reconciliations.js';
@@ -56,12 +56,6 @@ export interface Batch extends RecordBatch {
   readonly settled?: Settled;
   /** Rejects that these records come from; they are taken away in the same transaction. */
   readonly retried?: readonly KeptReject[];
-}
-
-/** Records of one stream, de-nested. */
-export interface RecordBatch {
-  readonly records: readonly LoadableRecord[];
-  readonly rejects: readonly Reject[];
 }
 
 export interface EffectBatch

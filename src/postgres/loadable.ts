@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import type { Denested } from '../core/denest.js';
+import type { Denested, Reject } from '../core/denest.js';
 
 /**
  * A record as it is loaded. Its content, which is as long as the record, becomes a hash before the page
@@ -10,6 +10,20 @@ export interface LoadableRecord extends Omit<Denested, 'content'> {
   readonly hash: string;
 }
 
-export function loadable({ content, ...record }: Denested): LoadableRecord {
-  return { ...record, hash: createHash('md5').update(content).digest('hex') };
+/** Records of one stream, de-nested. */
+export interface RecordBatch {
+  readonly records: readonly LoadableRecord[];
+  readonly rejects: readonly Reject[];
+}
+
+/** What `denestPage` gives, as it is loaded. */
+export function loadable(page: {
+  readonly denested: readonly Denested[];
+  readonly rejects: readonly Reject[];
+}): RecordBatch {
+  const records = page.denested.map(({ content, ...record }) => ({
+    ...record,
+    hash: createHash('md5').update(content).digest('hex'),
+  }));
+  return { records, rejects: page.rejects };
 }

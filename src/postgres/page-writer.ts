@@ -176,10 +176,8 @@ export class PageWriter {
   private async mergeRoots(root: Table, candidates: readonly Candidate[]): Promise<Accepted> {
     if (candidates.length === 0 && !this.context.isFirst) return new Map();
     const { catalog, names, receivedAt, sequence } = this.context;
-    const rows = candidates.map(({ record, ordinal }) =>
-      mergeJson(names.schema, root, record.rows[0] as Row, {
-        ...{ key: record.key, ordinal, hash: record.hash },
-      }),
+    const rows = candidates.map(({ record: { key, hash, rows: own }, ordinal }) =>
+      mergeJson(names.schema, root, own[0] as Row, { key, ordinal, hash }),
     );
     const merged = await this.client.query<{ ordinal: number; is_new: boolean }>(
       sql.mergeRoots(catalog.shape(root), root.columns),

@@ -17,6 +17,7 @@ export function createRateBudget(pool: pg.Pool, apiKey: string): RateBudget {
   return {
     async take(group, lane) {
       for (;;) {
+        // A number, since sessions of a pooler keep the text that the name had in an older version.
         const [turn] = await query<TakenTurn>(pool, TAKE[lane], [budget, group], `take 2 ${lane}`);
         if (turn?.wasAsked === true) {
           const { number, usedAt } = turn;
@@ -107,16 +108,16 @@ const PERMITS = permitsOf('closehaul.rate_groups');
 /** Whether the first request of group `g` is under way, and nothing is known before its answer. */
 const IS_FIRST = '(g.window_limit IS NULL AND g.first_until > clock_timestamp())';
 
-/**
- * The permit of that request, for whoever comes first; no group has one of that number. Where it was
- * never answered, somebody else is the first.
- */
+/** Whether that request was never answered, so that somebody else is the first. */
+const IS_UNANSWERED = `(g.window_limit IS NULL AND g.first_until > '-infinity'
+                        AND g.first_until <= clock_timestamp())`;
+
+/** The permit of that request, for whoever comes first; no group has one of that number. */
 const FIRST_NUMBER = 0;
 const FIRST = `
 INSERT INTO closehaul.rate_groups AS g (budget, endpoint_group, first_until)
 VALUES ($1, $2, clock_timestamp() + ${HOLD})
-ON CONFLICT (budget, endpoint_group) DO UPDATE SET first_until = excluded.first_until
- WHERE g.window_limit IS NULL AND g.first_until > '-infinity' AND g.first_until <= clock_timestamp()
+ON CONFLICT (budget, endpoint_group) DO UPDATE SET first_until = excluded.first_until WHERE ${IS_UNANSWERED}
 RETURNING ${FIRST_NUMBER} AS number, clock_timestamp() AS "usedAt"`;
 
 /** Its answer told of no limit, so nobody need wait. */
@@ -149,7 +150,7 @@ SELECT used.permit AS number, used.used_at AS "usedAt",
        CASE WHEN waiting.wait IS NOT NULL THEN greatest(extract(epoch FROM waiting.wait) * 1000, 1)
             WHEN used.wait > '0' THEN extract(epoch FROM used.wait) * 1000 ELSE 0 END::float8 AS "waitMs",
        EXISTS (SELECT FROM closehaul.rate_groups g WHERE g.budget = $1 AND g.endpoint_group = $2
-                  AND (g.window_limit IS NOT NULL OR g.first_until = '-infinity' OR ${IS_FIRST})) AS "wasAsked"
+                  AND NOT ${IS_UNANSWERED}) AS "wasAsked"
   FROM (SELECT) one LEFT JOIN used ON true LEFT JOIN waiting ON true`;
 }
 

@@ -286,19 +286,22 @@ export function viewName(table: string, tableNames: ReadonlySet<string>): string
 
 /** Keeps the names of a schema as they are until the transaction ends; many may hold it at once. */
 export function holdNames(schema: string): string {
-  return `SELECT pg_advisory_xact_lock_shared(${lock('names', schema)})`;
+  return lock('shared', 'names', schema);
 }
 
 /** Waits until nobody holds the names, then changes them alone. */
 export function takeNames(schema: string): string {
-  return `SELECT pg_advisory_xact_lock(${lock('names', schema)})`;
+  return lock('alone', 'names', schema);
 }
 
 /** Changes the custom fields that are known, one after the other; pages need not end for it. */
 export function takeFields(schema: string): string {
-  return `SELECT pg_advisory_xact_lock(${lock('fields', schema)})`;
+  return lock('alone', 'fields', schema);
 }
 
-function lock(what: 'names' | 'fields', schema: string): string {
-  return `hashtextextended(${pg.escapeLiteral(`closehaul ${what} ${schema}`)}, 0)`;
+/** Takes the lock of that name until the transaction ends. Workers of all versions use the same names. */
+export function lock(mode: 'shared' | 'alone', ...name: readonly string[]): string {
+  const take = mode === 'shared' ? 'pg_advisory_xact_lock_shared' : 'pg_advisory_xact_lock';
+  const literal = pg.escapeLiteral(['closehaul', ...name].join(' '));
+  return `SELECT ${take}(hashtextextended(${literal}, 0))`;
 }

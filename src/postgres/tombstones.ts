@@ -1,8 +1,8 @@
-import pg from 'pg';
+import type pg from 'pg';
 import type { Instant } from '../core/instant.js';
 import type { CompletePass, Tombstone } from '../core/ports.js';
 import { quote } from './pool.js';
-import { qualified, type TableShape } from './statements.js';
+import { lock, qualified, type TableShape } from './statements.js';
 
 /**
  * Deletes and merges. A tombstone is kept for ever and marks its record's rows, those that come later
@@ -179,9 +179,5 @@ export function holdStreams(
   streams: ReadonlyMap<string, 'shared' | 'alone'>,
 ): string {
   const locks = [...streams].sort(([a], [b]) => (a < b ? -1 : 1));
-  const calls = locks.map(([stream, mode]) => {
-    const name = `pg_advisory_xact_lock${mode === 'shared' ? '_shared' : ''}`;
-    return `SELECT ${name}(hashtextextended(${pg.escapeLiteral(`closehaul stream ${schema} ${stream}`)}, 0))`;
-  });
-  return calls.join('; ');
+  return locks.map(([stream, mode]) => lock(mode, 'stream', schema, stream)).join('; ');
 }

@@ -2,6 +2,7 @@ import { afterEach, beforeEach, expect, it } from 'vitest';
 import { labelCustomFields } from '../../src/activities/custom-fields.js';
 import type { ActivityDeps } from '../../src/activities/deps.js';
 import type { JsonRecord } from '../../src/core/record.js';
+import { ask, rows } from '../support/sandbox-client.js';
 import { openReplica, SCHEMA, type Replica } from './replica.js';
 
 let replica: Replica;
@@ -10,21 +11,14 @@ let lead: JsonRecord;
 
 beforeEach(async () => {
   replica = await openReplica({ seed: 'custom fields', streams: ['leads'] });
-  const { body } = await readLead(replica);
-  lead = body;
+  const [first] = rows(await ask(replica.sandbox.url, '/lead/', { _limit: 1 }));
+  lead = first as JsonRecord;
   replica.requests();
 });
 
 afterEach(async () => {
   await replica.close();
 });
-
-async function readLead({ sandbox }: Replica): Promise<{ body: JsonRecord }> {
-  const authorization = `Basic ${Buffer.from('api_test:').toString('base64')}`;
-  const answer = await fetch(`${sandbox.url}/lead/?_limit=1`, { headers: { authorization } });
-  const { data } = (await answer.json()) as { data: JsonRecord[] };
-  return { body: data[0] as JsonRecord };
-}
 
 function label(
   signal = new AbortController().signal,

@@ -1,28 +1,29 @@
 import { expect, it } from 'vitest';
 import { NamesGate } from '../../src/postgres/names-gate.js';
 
-/** Work that ends when it is told to, and writes down when it begins. */
-function work(name: string, log: string[]) {
-  let end: (error?: Error) => void = () => undefined;
-  const ended = new Promise<void>((resolve, reject) => {
-    end = (error) => (error === undefined ? resolve() : reject(error));
-  });
-  const run = (): Promise<void> => {
-    log.push(name);
-    return ended;
+/** A gate, and work that ends when it is told to, and writes down when it begins. */
+function openGate() {
+  const log: string[] = [];
+  const work = (name: string) => {
+    let end: (error?: Error) => void = () => undefined;
+    const ended = new Promise<void>((resolve, reject) => {
+      end = (error) => (error === undefined ? resolve() : reject(error));
+    });
+    const run = (): Promise<void> => {
+      log.push(name);
+      return ended;
+    };
+    return { run, end };
   };
-  return { run, end };
+  return { gate: new NamesGate(), log, work };
 }
 
 /** Whatever can go on by itself has gone on then. */
 const idle = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 
 it('lets pages in together, a change alone, and what comes behind it after it', async () => {
-  const gate = new NamesGate();
-  const log: string[] = [];
-  const [one, two, change, behind] = ['one', 'two', 'change', 'behind'].map((name) =>
-    work(name, log),
-  ) as [Work, Work, Work, Work];
+  const { gate, log, work } = openGate();
+  const [one, two, change, behind] = [work('one'), work('two'), work('change'), work('behind')];
   const all = [gate.hold(one.run), gate.hold(two.run), gate.change(change.run)];
   await idle();
   all.push(gate.hold(behind.run));
@@ -42,13 +43,8 @@ it('lets pages in together, a change alone, and what comes behind it after it', 
 });
 
 it('lets a page wait for a change that was asked for while it waited', async () => {
-  const gate = new NamesGate();
-  const log: string[] = [];
-  const [first, page, second] = ['first', 'page', 'second'].map((name) => work(name, log)) as [
-    Work,
-    Work,
-    Work,
-  ];
+  const { gate, log, work } = openGate();
+  const [first, page, second] = [work('first'), work('page'), work('second')];
   const all = [gate.change(first.run), gate.hold(page.run), gate.change(second.run)];
   await idle();
   first.end();
@@ -61,11 +57,13 @@ it('lets a page wait for a change that was asked for while it waited', async () 
 });
 
 it('makes one change after the other, and goes on behind work that failed', async () => {
-  const gate = new NamesGate();
-  const log: string[] = [];
-  const [page, first, second, behind] = ['page', 'first', 'second', 'behind'].map((name) =>
-    work(name, log),
-  ) as [Work, Work, Work, Work];
+  const { gate, log, work } = openGate();
+  const [page, first, second, behind] = [
+    work('page'),
+    work('first'),
+    work('second'),
+    work('behind'),
+  ];
   const failing = [gate.hold(page.run), gate.change(first.run)];
   const outcomes = Promise.allSettled(failing);
   const going = [gate.change(second.run), gate.hold(behind.run)];
@@ -85,5 +83,3 @@ it('makes one change after the other, and goes on behind work that failed', asyn
     { status: 'rejected', reason: { message: 'no change' } },
   ]);
 });
-
-type Work = ReturnType<typeof work>;

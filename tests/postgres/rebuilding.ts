@@ -61,11 +61,11 @@ export async function openRebuilding(): Promise<Rebuilding> {
     const planned = { stream: stream.name, part: stream.parts[0]?.name ?? '', from: FROM };
     const slice = { ...planned, to: REBUILT_FROM, bookmarkOnClose: null };
     await inTransaction(pool, (client) => planCheckpoints(client, SHADOW, 'initial', [slice]));
-    const { denested, rejects } = denestPage(records, stream, catalog.layout);
     const ref = { schema: SHADOW, job: 'initial', stream: stream.name, slice: sliceId(slice) };
     await loadPage(
       {
-        ...{ ref, version: 0, records: denested.map(loadable), rejects, receivedAt: RECEIVED_AT },
+        ...loadable(denestPage(records, stream, catalog.layout)),
+        ...{ ref, version: 0, receivedAt: RECEIVED_AT },
         ...{ next: null, totalRecords: null, requests: 1 },
       },
       { pool, catalog, probe: () => undefined },

@@ -139,11 +139,11 @@ export async function openSchema(
     table: (name, columns = '*') =>
       rows(`SELECT ${columns} FROM ${quote(schema)}.${quote(name)} t ORDER BY ${ROW_ORDER}`),
     effect(stream, records) {
-      const { denested, rejects } = denestPage(records, stream, LAYOUTS[layout]);
-      return { stream: stream.name, records: denested.map(loadable), rejects, tombstones: [] };
+      const batch = loadable(denestPage(records, stream, LAYOUTS[layout]));
+      return { stream: stream.name, ...batch, tombstones: [] };
     },
     async load(stream, records, options = {}) {
-      const { denested, rejects } = denestPage(records, stream, LAYOUTS[layout]);
+      const batch = loadable(denestPage(records, stream, LAYOUTS[layout]));
       const { effects, pass, note, isSkipped } = options;
       return loadPage(
         {
@@ -153,7 +153,7 @@ export async function openSchema(
           ...(pass !== undefined && { pass }),
           ...(note !== undefined && { note }),
           ...(isSkipped !== undefined && { isSkipped }),
-          ...{ records: denested.map(loadable), rejects: [...rejects, ...(options.rejects ?? [])] },
+          ...{ ...batch, rejects: [...batch.rejects, ...(options.rejects ?? [])] },
           ...{ next: options.next ?? null, totalRecords: null, requests: 1 },
         },
         {
